@@ -1,1 +1,28 @@
-//! keyspace
+//! The keyspace: every key of every database, ordered by hash.
+//!
+//! ```text
+//! hash of a key:  | shard | segment | home bucket ... |
+//!                   lock    table/    table/
+//! ```
+//!
+//! - [`hash`] gives a key its place; [`table`] keeps entries in that order; [`entry`] is one key with its value.
+//! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
+//! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
+//! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own.
+//! - [`access`] dates or counts accesses for eviction and for OBJECT.
+//!
+//! Knows no sockets, clients or commands.
+
+pub mod access;
+pub mod db;
+pub mod effects;
+pub mod entry;
+pub mod expire;
+pub mod hash;
+pub mod reclaim;
+pub mod shard;
+pub mod table;
+
+pub use db::{Db, Expiry, Key};
+pub use entry::{Entry, EntryMut, EntryRef, NewValue, ValueMut, ValueRef};
+pub use shard::{Keyspace, Locked};

@@ -1,0 +1,72 @@
+//! The state of one connection that commands read and change.
+
+use std::sync::Arc;
+
+use super::registry::Handle;
+use crate::protocol::Version;
+
+/// Which replies a client wants (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// All.
+    #[default]
+    On,
+    /// None until it says otherwise.
+    Off,
+    /// Not that of the next command.
+    SkipNext,
+}
+
+/// One connection, as its commands see it.
+#[derive(Debug)]
+pub struct Client {
+    /// Never used twice in the life of a server.
+    pub id: u64,
+    /// The selected database.
+    pub database: usize,
+    /// The reply encoding.
+    pub version: Version,
+    /// Whether commands other than AUTH and HELLO are allowed.
+    pub authenticated: bool,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-TOUCH: reads leave no trace on the keys.
+    pub no_touch: bool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// Set by a command after whose reply the connection ends.
+    pub close: bool,
+    /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
+    pub last_command: u16,
+    /// The part that others see.
+    pub handle: Arc<Handle>,
+}
+
+impl Client {
+    /// A client that just connected. `authenticated`: whether no password is asked of it.
+    pub fn new(handle: Arc<Handle>, authenticated: bool) -> Client {
+        Client {
+            id: handle.id,
+            database: 0,
+            version: Version::Resp2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            no_evict: false,
+            close: false,
+            last_command: u16::MAX,
+            handle,
+        }
+    }
+
+    /// Puts everything back as it was after connecting, as RESET does.
+    pub fn reset(&mut self, authenticated: bool) {
+        self.handle.names.lock().name.clear();
+        *self = Client::new(Arc::clone(&self.handle), authenticated);
+    }
+
+    /// Shows the current state in the handle, for CLIENT LIST.
+    pub fn publish(&self) {
+        self.handle.publish(self);
+    }
+}

@@ -1,0 +1,12 @@
+//! Clients: what a command sees of its connection, and the registry in which connections see each other.
+//!
+//! [`Client`] belongs to one connection and is changed without locks; its [`Handle`] is the part that other workers may
+//! look at, and through which they end it.
+
+mod client;
+mod pause;
+mod registry;
+
+pub use client::{Client, ReplyMode};
+pub use pause::{Pause, PauseMode};
+pub use registry::{Handle, Kind, Names, Registry, Signal};

@@ -1,0 +1,190 @@
+//! The registry of connections: what CLIENT LIST shows and CLIENT KILL ends.
+//!
+//! A handle's numbers are written by the connection's own worker only, once per batch, with plain stores; its
+//! names change seldom and sit behind a lock.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::client::Client;
+use crate::protocol::Version;
+
+/// How a client came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Over TCP: the peer's address and our own.
+    Tcp {
+        /// The peer.
+        peer: SocketAddr,
+        /// Our end.
+        local: SocketAddr,
+    },
+    /// Over the unix socket at this path.
+    Unix(String),
+}
+
+impl Kind {
+    /// The peer's address, as CLIENT LIST shows it.
+    pub fn peer(&self) -> String {
+        match self {
+            Kind::Tcp { peer, .. } => peer.to_string(),
+            Kind::Unix(path) => format!("{path}:0"),
+        }
+    }
+
+    /// Our own address, as CLIENT LIST shows it.
+    pub fn local(&self) -> String {
+        match self {
+            Kind::Tcp { local, .. } => local.to_string(),
+            Kind::Unix(path) => format!("{path}:0"),
+        }
+    }
+
+    /// Whether the peer is on this machine, as protected mode and `enable-debug-command local` see it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Kind::Tcp { peer, .. } => peer.ip().to_canonical().is_loopback(),
+            Kind::Unix(_) => true,
+        }
+    }
+}
+
+/// What a worker is told about one of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// End this connection.
+    Kill(u64),
+}
+
+/// What a client calls itself.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// CLIENT SETNAME.
+    pub name: String,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library: String,
+    /// CLIENT SETINFO LIB-VER.
+    pub library_version: String,
+    /// The ACL user.
+    pub user: String,
+}
+
+/// The part of a connection that others see.
+#[derive(Debug)]
+pub struct Handle {
+    /// Never used twice in the life of a server.
+    pub id: u64,
+    /// How it came in.
+    pub kind: Kind,
+    /// The socket's number.
+    pub descriptor: i32,
+    /// When it connected, in milliseconds since the epoch.
+    pub connected: u64,
+    /// What it calls itself.
+    pub names: Mutex<Names>,
+    /// When it last asked something, in milliseconds since the epoch.
+    pub last_interaction: AtomicU64,
+    /// Bytes of requests received and not yet run.
+    pub query_buffer: AtomicU64,
+    /// Bytes allocated for requests.
+    pub query_buffer_capacity: AtomicU64,
+    /// Bytes of replies that the client has not yet taken.
+    pub output_buffer: AtomicU64,
+    /// The selected database.
+    pub database: AtomicU32,
+    /// The last command's id; `u16::MAX` before the first.
+    pub last_command: AtomicU16,
+    /// The reply encoding: 2 or 3.
+    pub resp: AtomicU8,
+    /// CLIENT NO-EVICT.
+    pub no_evict: AtomicBool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: AtomicBool,
+    /// Whether somebody asked for its end.
+    pub killed: AtomicBool,
+    worker: UnboundedSender<Signal>,
+}
+
+impl Handle {
+    /// Shows the state of `client`.
+    pub(super) fn publish(&self, client: &Client) {
+        self.database.store(client.database as u32, Relaxed);
+        self.last_command.store(client.last_command, Relaxed);
+        self.resp.store(if client.version == Version::Resp3 { 3 } else { 2 }, Relaxed);
+        self.no_evict.store(client.no_evict, Relaxed);
+        self.no_touch.store(client.no_touch, Relaxed);
+    }
+
+    /// Ends the connection soon.
+    pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        // A worker that no longer listens has ended its connections already.
+        let _ = self.worker.send(Signal::Kill(self.id));
+    }
+}
+
+/// Every connected client.
+#[derive(Debug, Default)]
+pub struct Registry {
+    clients: DashMap<u64, Arc<Handle>>,
+    last_id: AtomicU64,
+}
+
+impl Registry {
+    /// Takes in a new connection, which `worker` serves.
+    pub fn register(&self, kind: Kind, descriptor: i32, now: u64, worker: UnboundedSender<Signal>) -> Arc<Handle> {
+        let id = self.last_id.fetch_add(1, Relaxed) + 1;
+        let handle = Arc::new(Handle {
+            id,
+            kind,
+            descriptor,
+            connected: now,
+            names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
+            last_interaction: AtomicU64::new(now),
+            query_buffer: AtomicU64::new(0),
+            query_buffer_capacity: AtomicU64::new(0),
+            output_buffer: AtomicU64::new(0),
+            database: AtomicU32::new(0),
+            last_command: AtomicU16::new(u16::MAX),
+            resp: AtomicU8::new(2),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            worker,
+        });
+        self.clients.insert(id, Arc::clone(&handle));
+        handle
+    }
+
+    /// Forgets a connection that ended.
+    pub fn unregister(&self, id: u64) {
+        self.clients.remove(&id);
+    }
+
+    /// The client of this id.
+    pub fn get(&self, id: u64) -> Option<Arc<Handle>> {
+        self.clients.get(&id).map(|found| Arc::clone(&found))
+    }
+
+    /// All clients, oldest first.
+    pub fn all(&self) -> Vec<Arc<Handle>> {
+        let mut all: Vec<_> = self.clients.iter().map(|item| Arc::clone(item.value())).collect();
+        all.sort_unstable_by_key(|handle| handle.id);
+        all
+    }
+
+    /// How many are connected.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+}

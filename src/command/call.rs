@@ -1,0 +1,90 @@
+//! One call of a command: its arguments, its locked keys, its reply, and who asked.
+
+use super::error::Error;
+use super::instance::Instance;
+use super::registry::Entry as CommandEntry;
+use crate::clients::Client;
+use crate::config::Config;
+use crate::keyspace::{Db, Key};
+use crate::protocol::{Reply, Request, number};
+use crate::telemetry::WorkerStats;
+
+/// What a command's function sees.
+pub struct Call<'a> {
+    /// The arguments, the command's name at 0.
+    pub request: Request<'a>,
+    /// Where the reply goes; exactly one reply, unless the call ends with an error.
+    pub reply: Reply<'a>,
+    /// The client's database, through the shards of the keys that the row names.
+    pub db: Db<'a>,
+    /// Who asked.
+    pub client: &'a mut Client,
+    /// What all connections share.
+    pub instance: &'a Instance,
+    /// The configuration, the same for a whole batch.
+    pub config: &'a Config,
+    /// The counters of this worker.
+    pub stats: &'a WorkerStats,
+    /// The command, found by name.
+    pub command: &'a CommandEntry,
+    /// Hashes of the keys, in the order in which the row's first specification finds them.
+    pub(super) hashes: KeyHashes<'a>,
+}
+
+/// Hashes computed before the locks were taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyHashes<'a> {
+    pub first: usize,
+    pub step: usize,
+    pub hashes: &'a [u64],
+}
+
+impl<'a> Call<'a> {
+    /// How many arguments there are, the command's name among them.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.request.len()
+    }
+
+    /// Whether there are no arguments; never true for a call.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// An argument; 0 is the command's name. The row's arity says which exist.
+    #[inline]
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        self.request.arg(index)
+    }
+
+    /// The arguments from `index` on.
+    pub fn args_from(&self, index: usize) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let request = self.request;
+        (index..request.len()).map(move |i| request.arg(i))
+    }
+
+    /// The key at an argument, with its hash.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'a> {
+        let bytes = self.arg(index);
+        let KeyHashes { first, step, hashes } = self.hashes;
+        let place = index.wrapping_sub(first);
+        if place == 0 && !hashes.is_empty() {
+            return Key { bytes, hash: hashes[0] };
+        }
+        match hashes.get(place / step) {
+            Some(&hash) if place.is_multiple_of(step) => Key { bytes, hash },
+            _ => Key::new(bytes),
+        }
+    }
+
+    /// An argument as a 64-bit integer.
+    pub fn int(&self, index: usize) -> Result<i64, Error> {
+        number::parse_i64(self.arg(index)).ok_or(Error::NotInteger)
+    }
+
+    /// Whether an argument is this word, in any case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.arg(index).eq_ignore_ascii_case(word.as_bytes())
+    }
+}

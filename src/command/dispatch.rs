@@ -1,0 +1,279 @@
+//! From parsed requests to replies: which commands run, under which locks, and how they are counted.
+//!
+//! A group of pipelined requests is looked up and hashed first and its buckets and entries are prefetched, so that the
+//! cache misses of one command overlap with those of the others; then the commands run one by one.
+
+use smallvec::SmallVec;
+
+use super::call::{Call, KeyHashes};
+use super::error::Error;
+use super::instance::Instance;
+use super::registry::{Entry, Locks};
+use super::{Flags, Outcome};
+use crate::clients::{Client, PauseMode, ReplyMode};
+use crate::config::{Config, EnableCommand};
+use crate::keyspace::db::Moment;
+use crate::keyspace::{Db, Locked, hash};
+use crate::protocol::{Reply, Request};
+use crate::telemetry::WorkerStats;
+
+/// Requests that are prefetched together. More would push each other out of the nearest cache.
+pub const GROUP: usize = 16;
+
+/// What is the same for all commands that one read from one client brings.
+pub struct Batch<'a> {
+    /// What all connections share.
+    pub instance: &'a Instance,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The counters of this worker.
+    pub stats: &'a WorkerStats,
+    /// The time.
+    pub moment: Moment,
+    /// Raw clock ticks when the last command ended.
+    pub tick: u64,
+}
+
+/// Whether the next request may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It may.
+    Next,
+    /// This one did not run and has to wait: clients are paused.
+    Postponed,
+    /// The connection ends after what was replied so far.
+    Close,
+}
+
+/// A request with what is known of it before it runs.
+pub struct Prepared<'a> {
+    request: Request<'a>,
+    entry: Option<&'a Entry>,
+    /// The hash of the key, for commands with one.
+    hash: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// Looks a request's command up and hashes its key.
+    #[inline]
+    pub fn prepare(&self, request: Request<'a>) -> Prepared<'a> {
+        let entry = self.instance.commands.find(request.arg(0));
+        let hash = match entry.map(|entry| entry.locks) {
+            Some(Locks::One(key)) if key < request.len() => hash::of(request.arg(key)),
+            _ => 0,
+        };
+        Prepared { request, entry, hash }
+    }
+
+    /// Overlaps the cache misses of a group of requests.
+    #[inline]
+    pub fn prefetch(&self, client: &Client, group: &[Prepared<'_>]) {
+        let keyspace = &self.instance.keyspace;
+        let with_key = || group.iter().filter(|prepared| prepared.hash != 0);
+        for prepared in with_key() {
+            keyspace.prefetch_bucket(client.database, prepared.hash);
+        }
+        for prepared in with_key() {
+            keyspace.prefetch_entry(client.database, prepared.hash);
+        }
+    }
+
+    /// Runs one request and appends its reply to `out`.
+    #[inline]
+    pub fn run(&mut self, client: &mut Client, prepared: &Prepared<'_>, out: &mut Vec<u8>) -> Flow {
+        let start = out.len();
+        let reply_mode = client.reply_mode;
+        let entry = match self.admit(client, prepared) {
+            Ok(entry) => entry,
+            Err(Refusal::Postpone) => return Flow::Postponed,
+            Err(Refusal::Error(error, entry)) => {
+                if let Some(entry) = entry {
+                    self.stats.by_command[entry.id].rejected.add(1);
+                }
+                self.answer_error(client, out, &error);
+                return self.finish(client, reply_mode, start, out);
+            }
+        };
+        client.last_command = entry.id as u16;
+        let outcome = self.call(client, entry, prepared, out);
+        if let Err(error) = &outcome {
+            out.truncate(start);
+            self.answer_error(client, out, error);
+        } else if out.get(start) == Some(&b'-') {
+            self.count_error(&out[start + 1..]);
+        }
+        let counters = &self.stats.by_command[entry.id];
+        if out.get(start) == Some(&b'-') {
+            counters.failed.add(1);
+        }
+        let tick = self.instance.telemetry.clock.raw();
+        counters.calls.add(1);
+        counters.ticks.add(tick.saturating_sub(self.tick));
+        self.tick = tick;
+        self.stats.commands.add(1);
+        self.finish(client, reply_mode, start, out)
+    }
+
+    /// Takes replies back that the client does not want, and tells how to go on.
+    #[inline]
+    fn finish(&self, client: &mut Client, before: ReplyMode, start: usize, out: &mut Vec<u8>) -> Flow {
+        if before != ReplyMode::On && client.reply_mode == before {
+            out.truncate(start);
+            if before == ReplyMode::SkipNext {
+                client.reply_mode = ReplyMode::On;
+            }
+        }
+        if client.close { Flow::Close } else { Flow::Next }
+    }
+
+    /// Finds the subcommand and decides whether the client may run it now.
+    #[inline]
+    fn admit<'e>(&self, client: &Client, prepared: &Prepared<'e>) -> Result<&'e Entry, Refusal<'e>> {
+        let request = prepared.request;
+        let Some(mut entry) = prepared.entry else { return Err(unknown_command(request).into()) };
+        if !entry.subcommands.is_empty() && request.len() > 1 {
+            entry = entry.subcommand(request.arg(1)).ok_or_else(|| unknown_subcommand(entry, request))?;
+        }
+        let row = entry.row;
+        if !row.accepts(request.len()) {
+            return Err(Refusal::Error(Error::Arity(entry.full_name.clone()), Some(entry)));
+        }
+        if row.flags.contains(Flags::PROTECTED) && !self.allows_protected(client, entry) {
+            return Err(Refusal::Error(protected(prepared.entry.unwrap_or(entry)), Some(entry)));
+        }
+        if !client.authenticated && !row.flags.contains(Flags::NO_AUTH) {
+            return Err(Refusal::Error(Error::text("NOAUTH Authentication required."), Some(entry)));
+        }
+        if let Some(mode) = self.instance.pause.mode(self.moment.now) {
+            let may_change = row.flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE));
+            if mode == PauseMode::All || may_change {
+                return Err(Refusal::Postpone);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Locks the shards of the command's keys and runs it.
+    #[inline]
+    fn call(&self, client: &mut Client, entry: &Entry, prepared: &Prepared<'_>, out: &mut Vec<u8>) -> Outcome {
+        let request = prepared.request;
+        let keyspace = &self.instance.keyspace;
+        let one = [prepared.hash];
+        let mut many: SmallVec<[u64; 16]> = SmallVec::new();
+        let (locked, hashes): (Locked<'_>, KeyHashes<'_>) = match entry.locks {
+            Locks::One(first) => {
+                (keyspace.lock_one(prepared.hash), KeyHashes { first, step: 1, hashes: &one })
+            }
+            Locks::Nothing => (keyspace.lock_none(), KeyHashes { first: 0, step: 1, hashes: &[] }),
+            Locks::All => (keyspace.lock_all(), KeyHashes { first: 0, step: 1, hashes: &[] }),
+            Locks::Range { first, last, step } => {
+                let end = if last < 0 {
+                    request.len().saturating_sub(last.unsigned_abs() as usize - 1)
+                } else {
+                    request.len().min(last as usize + 1)
+                };
+                many.extend((first..end).step_by(step).map(|place| hash::of(request.arg(place))));
+                (keyspace.lock_many(many.iter().copied()), KeyHashes { first, step, hashes: &many })
+            }
+            Locks::Specs => {
+                // Arguments that contradict themselves name no keys; the command will refuse them.
+                let keys = entry.row.key_positions(request).unwrap_or_default();
+                many.extend(keys.iter().map(|&(place, _)| hash::of(request.arg(place))));
+                (keyspace.lock_many(many.iter().copied()), KeyHashes { first: 0, step: 1, hashes: &[] })
+            }
+        };
+        let mut moment = self.moment;
+        // A writer runs only while nothing is paused, and must find no dead entry in its way.
+        moment.may_expire |= entry.row.flags.contains(Flags::WRITE);
+        let mut db = Db::new(locked, client.database, moment, &self.stats.effects);
+        db.touch = !client.no_touch;
+        let mut call = Call {
+            request,
+            reply: Reply::new(out, client.version),
+            db,
+            client,
+            instance: self.instance,
+            config: self.config,
+            stats: self.stats,
+            command: entry,
+            hashes,
+        };
+        (entry.row.run)(&mut call)
+    }
+
+    fn allows_protected(&self, client: &Client, entry: &Entry) -> bool {
+        let setting = if entry.full_name.starts_with("debug") {
+            self.config.enable_debug_command
+        } else {
+            self.config.enable_module_command
+        };
+        match setting {
+            EnableCommand::Yes => true,
+            EnableCommand::No => false,
+            EnableCommand::Local => client.handle.kind.is_local(),
+        }
+    }
+
+    fn answer_error(&self, client: &Client, out: &mut Vec<u8>, error: &Error) {
+        let text = error.to_string();
+        self.stats.errors.add(1);
+        self.instance.telemetry.count_error(&text);
+        Reply::new(out, client.version).error(&text);
+    }
+
+    fn count_error(&self, line: &[u8]) {
+        let end = line.iter().position(|&byte| byte == b'\r').unwrap_or(line.len());
+        self.stats.errors.add(1);
+        self.instance.telemetry.count_error(&String::from_utf8_lossy(&line[..end]));
+    }
+}
+
+/// Why a command does not run.
+enum Refusal<'a> {
+    Error(Error, Option<&'a Entry>),
+    Postpone,
+}
+
+impl From<Error> for Refusal<'_> {
+    fn from(error: Error) -> Self {
+        Refusal::Error(error, None)
+    }
+}
+
+/// How much of an unknown command and of its arguments an error repeats, in bytes.
+const REPEATED: usize = 128;
+
+fn shown(bytes: &[u8], limit: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+}
+
+#[cold]
+fn unknown_command(request: Request<'_>) -> Error {
+    let mut arguments = String::new();
+    for argument in request.iter().skip(1) {
+        if arguments.len() >= REPEATED {
+            break;
+        }
+        let left = REPEATED - arguments.len();
+        arguments.push_str(&format!("'{}' ", shown(argument, left)));
+    }
+    let name = shown(request.arg(0), REPEATED);
+    Error::text(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+}
+
+#[cold]
+fn unknown_subcommand<'a>(container: &Entry, request: Request<'_>) -> Refusal<'a> {
+    let word = shown(request.arg(1), REPEATED);
+    let container = container.row.name.to_ascii_uppercase();
+    Error::text(format!("ERR unknown subcommand '{word}'. Try {container} HELP.")).into()
+}
+
+#[cold]
+fn protected(command: &Entry) -> Error {
+    let name = command.row.name;
+    let upper = name.to_ascii_uppercase();
+    Error::text(format!(
+        "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it from a \
+         local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    ))
+}

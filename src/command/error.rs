@@ -1,0 +1,61 @@
+//! What a command answers when it cannot do its work. Clients match on these texts, so each is written once, here.
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+use crate::types::WrongType;
+
+/// The end of a command: its reply is written, or this error is to be sent.
+pub type Outcome = Result<(), Error>;
+
+/// An error reply; its text begins with the error code.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Error {
+    /// The arguments do not fit together.
+    #[error("ERR syntax error")]
+    Syntax,
+    /// The key holds a value of another type.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    /// Not a 64-bit integer.
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    /// Not a finite decimal number.
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    /// The result would not fit 64 bits.
+    #[error("ERR increment or decrement would overflow")]
+    Overflow,
+    /// The key is not there.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// A database number that does not exist.
+    #[error("ERR DB index is out of range")]
+    DatabaseIndex,
+    /// A cursor that is not a number.
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    /// The number of arguments does not fit; `0` is the full name.
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    Arity(String),
+    /// An expiry that cannot be represented; `0` is the full name.
+    #[error("ERR invalid expire time in '{0}' command")]
+    ExpireTime(&'static str),
+    /// Anything said only in one place; the text holds the code.
+    #[error("{0}")]
+    Text(Cow<'static, str>),
+}
+
+impl From<WrongType> for Error {
+    fn from(_: WrongType) -> Error {
+        Error::WrongType
+    }
+}
+
+impl Error {
+    /// An error with a text of its own, which begins with the error code.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Error {
+        Error::Text(text.into())
+    }
+}

@@ -1,0 +1,129 @@
+//! What all connections of one running server share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::registry::Registry;
+use crate::clients;
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::telemetry::Telemetry;
+
+/// One running server.
+pub struct Instance {
+    /// Every key of every database.
+    pub keyspace: Keyspace,
+    /// The configuration in force. Replaced whole by CONFIG SET, under `config_writer`.
+    pub config: ArcSwap<Config>,
+    /// Held while a new configuration is derived from the old one.
+    pub config_writer: Mutex<()>,
+    /// The file that the configuration came from, which CONFIG REWRITE writes.
+    pub config_file: Option<PathBuf>,
+    /// Every command by name.
+    pub commands: Registry,
+    /// Every connected client.
+    pub clients: clients::Registry,
+    /// CLIENT PAUSE.
+    pub pause: clients::Pause,
+    /// Counters of every worker, and what is measured over time.
+    pub telemetry: Telemetry,
+    /// Forty hexadecimal digits, new for every start.
+    pub run_id: String,
+    /// When the server started.
+    pub started: Instant,
+    /// When the server started, in seconds since the epoch.
+    pub started_unix: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// What SHUTDOWN and signals ask for.
+    pub shutdown: watch::Sender<Option<Shutdown>>,
+    /// When the keys were last saved, in seconds since the epoch.
+    pub last_save: AtomicU64,
+    /// DEBUG switches.
+    pub debug: DebugSwitches,
+}
+
+/// How the server is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Save first: as configured, always or never.
+    pub save: Save,
+    /// Do not wait for anything.
+    pub now: bool,
+    /// End even if saving fails.
+    pub force: bool,
+}
+
+/// Whether to save before ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Save {
+    /// If save points are configured.
+    AsConfigured,
+    /// In any case.
+    Always,
+    /// In no case.
+    Never,
+}
+
+/// What DEBUG turns on and off.
+#[derive(Debug)]
+pub struct DebugSwitches {
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: std::sync::atomic::AtomicBool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: std::sync::atomic::AtomicBool,
+}
+
+impl Instance {
+    /// A server that holds no keys yet.
+    pub fn new(config: Config, config_file: Option<PathBuf>, workers: usize) -> Arc<Instance> {
+        let commands = Registry::new(super::FAMILIES);
+        let telemetry = Telemetry::new(workers + 1, commands.len());
+        let started_unix = unix_millis() / 1000;
+        Arc::new(Instance {
+            keyspace: Keyspace::new(config.databases as usize, workers),
+            telemetry,
+            commands,
+            config: ArcSwap::from_pointee(config),
+            config_writer: Mutex::new(()),
+            config_file,
+            clients: clients::Registry::default(),
+            pause: clients::Pause::default(),
+            run_id: random_hex(20),
+            started: Instant::now(),
+            started_unix,
+            workers,
+            shutdown: watch::Sender::new(None),
+            last_save: AtomicU64::new(started_unix),
+            debug: DebugSwitches { active_expire: true.into(), cron_paused: false.into() },
+        })
+    }
+
+    /// Asks the server to end.
+    pub fn request_shutdown(&self, shutdown: Shutdown) {
+        self.shutdown.send_replace(Some(shutdown));
+    }
+
+    /// Whether the active expiry cycle may run.
+    pub fn active_expire(&self) -> bool {
+        self.debug.active_expire.load(Relaxed)
+    }
+}
+
+/// Milliseconds since the epoch.
+pub fn unix_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+/// `bytes` random bytes in hexadecimal.
+fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).expect("the system has randomness");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}

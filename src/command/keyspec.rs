@@ -1,0 +1,139 @@
+//! Key specifications: where a command's keys are among its arguments, and what happens to them.
+
+use bitflags::bitflags;
+
+use super::Command;
+use crate::protocol::{Request, number};
+
+bitflags! {
+    /// What a command does with the keys of one [`KeySpec`]. Names are those of COMMAND INFO.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct KeyFlags: u16 {
+        /// Reads the value only.
+        const RO = 1;
+        /// Reads and changes the value.
+        const RW = 1 << 1;
+        /// Overwrites the value unread.
+        const OW = 1 << 2;
+        /// Removes the key.
+        const RM = 1 << 3;
+        /// Returns or copies the value's content.
+        const ACCESS = 1 << 4;
+        /// Changes the value's content.
+        const UPDATE = 1 << 5;
+        /// Adds content to the value.
+        const INSERT = 1 << 6;
+        /// Removes content from the value.
+        const DELETE = 1 << 7;
+        /// Not really a key.
+        const NOT_KEY = 1 << 8;
+        /// Arguments decide which of the flags hold.
+        const VARIABLE_FLAGS = 1 << 9;
+        /// May miss keys.
+        const INCOMPLETE = 1 << 10;
+    }
+}
+
+/// Where some of a command's keys are among its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// What happens to them.
+    pub flags: KeyFlags,
+    /// Where to begin.
+    pub begin: Begin,
+    /// How to go on.
+    pub find: Find,
+}
+
+/// Where the search for keys begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Begin {
+    /// At this argument; the command's name is 0.
+    Index(usize),
+    /// Behind this word; `from` is where its search starts, counted from the end if negative.
+    Keyword(&'static str, i32),
+}
+
+/// How keys follow from where the search began.
+#[derive(Clone, Copy, Debug)]
+pub enum Find {
+    /// From the beginning to `last` (counted from the beginning, or from the end of the arguments if negative), every
+    /// `step`-th argument.
+    Range {
+        /// The last key.
+        last: i32,
+        /// Distance between keys.
+        step: usize,
+    },
+    /// The argument `count` places behind the beginning tells how many keys start `first` places behind it.
+    Count {
+        /// Where the number of keys is.
+        count: usize,
+        /// Where the first key is.
+        first: usize,
+        /// Distance between keys.
+        step: usize,
+    },
+}
+
+impl KeySpec {
+    /// One key at argument `index`.
+    pub const fn at(index: usize, flags: KeyFlags) -> KeySpec {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: 0, step: 1 } }
+    }
+
+    /// Keys from argument `index` to the last one, every `step`-th.
+    pub const fn from(index: usize, step: usize, flags: KeyFlags) -> KeySpec {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: -1, step } }
+    }
+}
+
+impl Command {
+    /// The arguments that are keys, by position, and what happens to them; `None` if the arguments contradict the
+    /// specifications.
+    pub fn key_positions(&self, request: Request<'_>) -> Option<Vec<(usize, KeyFlags)>> {
+        let mut found = Vec::new();
+        for spec in self.keys {
+            spec.find(request, &mut found)?;
+        }
+        Some(found)
+    }
+}
+
+impl KeySpec {
+    fn find(&self, request: Request<'_>, found: &mut Vec<(usize, KeyFlags)>) -> Option<()> {
+        let begin = match self.begin {
+            Begin::Index(index) => index,
+            Begin::Keyword(word, from) => match keyword(request, word, from) {
+                Some(place) => place + 1,
+                None => return Some(()),
+            },
+        };
+        let (first, last, step) = match self.find {
+            Find::Range { last, step } if last >= 0 => (begin, begin + last as usize, step),
+            Find::Range { last, step } => (begin, request.len().checked_sub(last.unsigned_abs() as usize)?, step),
+            Find::Count { count, first, step } => {
+                let place = begin + count;
+                let keys = (place < request.len()).then(|| number::parse_i64(request.arg(place)))??;
+                let keys = usize::try_from(keys).ok().filter(|&keys| keys > 0 && keys <= request.len())?;
+                (begin + first, begin + first + (keys - 1) * step, step)
+            }
+        };
+        if last >= request.len() {
+            return None;
+        }
+        found.extend((first..=last).step_by(step).map(|place| (place, self.flags)));
+        Some(())
+    }
+}
+
+/// The argument that is `word`, searched from `from`, which counts from the end if negative (and then backwards).
+fn keyword(request: Request<'_>, word: &str, from: i32) -> Option<usize> {
+    let is_word = |&place: &usize| request.arg(place).eq_ignore_ascii_case(word.as_bytes());
+    if from >= 0 {
+        (from as usize..request.len()).find(is_word)
+    } else {
+        let last = request.len().checked_sub(from.unsigned_abs() as usize)?;
+        (1..=last).rev().find(is_word)
+    }
+}

@@ -1,0 +1,242 @@
+//! Commands: one file per family; a command is one `const` row and one function beside it.
+//!
+//! The row is the only declaration of a command. Dispatch, arity errors, locking, COMMAND and its subcommands, ACL
+//! categories and `docs/compatibility.md` are all derived from it.
+//!
+//! - [`call`] is what a command's function sees; [`error`] what it may answer instead of a reply.
+//! - [`keyspec`] finds the keys among the arguments; [`registry`] finds a row by name; [`dispatch`] decides whether and under which locks it runs.
+//! - [`instance`] is what all connections of one server share.
+
+pub mod call;
+pub mod dispatch;
+pub mod error;
+pub mod instance;
+pub mod keyspec;
+pub mod registry;
+
+pub mod connection;
+pub mod string;
+
+use bitflags::bitflags;
+
+pub use call::Call;
+pub use error::{Error, Outcome};
+pub use instance::Instance;
+pub use keyspec::{Begin, Find, KeyFlags, KeySpec};
+
+/// Every command, family by family.
+pub static FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];
+
+/// The declaration of a command or subcommand.
+#[derive(Debug)]
+pub struct Command {
+    /// Lower case; a subcommand's own word only.
+    pub name: &'static str,
+    /// What it does.
+    pub run: fn(&mut Call<'_>) -> Outcome,
+    /// Number of arguments, the name (and subcommand) among them; negative: at least so many.
+    pub arity: i32,
+    /// What it is allowed to do, and when it may run.
+    pub flags: Flags,
+    /// Where its keys are.
+    pub keys: &'static [KeySpec],
+    /// The documentation's chapter.
+    pub group: Group,
+    /// The first version of Redis that has it.
+    pub since: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Time complexity.
+    pub complexity: &'static str,
+    /// The arguments behind the name, in the notation of [`syntax`](crate::command).
+    pub syntax: &'static str,
+    /// Hints for proxies and clients, as COMMAND INFO lists them.
+    pub tips: &'static [&'static str],
+    /// ACL categories beyond those that flags and group imply.
+    pub categories: Categories,
+    /// The subcommands of a container command.
+    pub subcommands: &'static [Command],
+}
+
+impl Command {
+    /// What rows leave unsaid.
+    pub const DEFAULT: Command = Command {
+        name: "",
+        run: |_| Ok(()),
+        arity: 1,
+        flags: Flags::empty(),
+        keys: &[],
+        group: Group::Generic,
+        since: "1.0.0",
+        summary: "",
+        complexity: "O(1)",
+        syntax: "",
+        tips: &[],
+        categories: Categories::empty(),
+        subcommands: &[],
+    };
+
+    /// Whether so many arguments (the name among them) are acceptable.
+    #[inline]
+    pub fn accepts(&self, arguments: usize) -> bool {
+        let wanted = self.arity.unsigned_abs() as usize;
+        arguments == wanted || (self.arity < 0 && arguments > wanted)
+    }
+
+    /// The ACL categories that flags and group imply, and those of the row.
+    pub fn all_categories(&self) -> Categories {
+        let mut all = self.categories | self.group.categories();
+        for (flag, implied) in [
+            (Flags::WRITE, Categories::WRITE),
+            (Flags::READONLY, Categories::READ),
+            (Flags::ADMIN, Categories::ADMIN | Categories::DANGEROUS),
+            (Flags::PUBSUB, Categories::PUBSUB),
+            (Flags::FAST, Categories::FAST),
+            (Flags::BLOCKING, Categories::BLOCKING),
+        ] {
+            if self.flags.contains(flag) {
+                all |= implied;
+            }
+        }
+        // Scripting commands are marked as readers by key access only.
+        if all.contains(Categories::SCRIPTING) {
+            all -= Categories::READ;
+        }
+        if !all.contains(Categories::FAST) {
+            all |= Categories::SLOW;
+        }
+        all
+    }
+}
+
+bitflags! {
+    /// What a command is allowed to do, and when it may run. Names and meanings are those of COMMAND INFO.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Flags: u32 {
+        /// May change keys.
+        const WRITE = 1;
+        /// Reads keys and changes none.
+        const READONLY = 1 << 1;
+        /// May use more memory: refused over maxmemory.
+        const DENYOOM = 1 << 2;
+        /// For operators.
+        const ADMIN = 1 << 3;
+        /// Publishes or subscribes.
+        const PUBSUB = 1 << 4;
+        /// Not allowed in scripts.
+        const NOSCRIPT = 1 << 5;
+        /// May block the client.
+        const BLOCKING = 1 << 6;
+        /// Allowed while data is being loaded.
+        const LOADING = 1 << 7;
+        /// Allowed while the data is stale.
+        const STALE = 1 << 8;
+        /// Not shown by MONITOR.
+        const SKIP_MONITOR = 1 << 9;
+        /// Not kept in the slow log.
+        const SKIP_SLOWLOG = 1 << 10;
+        /// Takes constant or logarithmic time.
+        const FAST = 1 << 11;
+        /// Allowed before authentication.
+        const NO_AUTH = 1 << 12;
+        /// May be replicated although it changes no key.
+        const MAY_REPLICATE = 1 << 13;
+        /// Keys may be absent from the arguments.
+        const NO_MANDATORY_KEYS = 1 << 14;
+        /// Off unless the configuration allows it.
+        const PROTECTED = 1 << 15;
+        /// Not allowed while data is loaded beside the old data.
+        const NO_ASYNC_LOADING = 1 << 16;
+        /// Not allowed in transactions.
+        const NO_MULTI = 1 << 17;
+        /// Allowed while a script runs too long.
+        const ALLOW_BUSY = 1 << 18;
+        /// Touches keys that it does not name.
+        const TOUCHES_ARBITRARY_KEYS = 1 << 19;
+        /// Keys can only be found by looking at the arguments.
+        const MOVABLEKEYS = 1 << 20;
+        /// Ours, not shown to clients: runs with every shard locked.
+        const EXCLUSIVE = 1 << 31;
+    }
+}
+
+bitflags! {
+    /// ACL categories.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Categories: u32 {
+        #[allow(missing_docs)]
+        const KEYSPACE = 1;
+        #[allow(missing_docs)]
+        const READ = 1 << 1;
+        #[allow(missing_docs)]
+        const WRITE = 1 << 2;
+        #[allow(missing_docs)]
+        const SET = 1 << 3;
+        #[allow(missing_docs)]
+        const SORTEDSET = 1 << 4;
+        #[allow(missing_docs)]
+        const LIST = 1 << 5;
+        #[allow(missing_docs)]
+        const HASH = 1 << 6;
+        #[allow(missing_docs)]
+        const STRING = 1 << 7;
+        #[allow(missing_docs)]
+        const BITMAP = 1 << 8;
+        #[allow(missing_docs)]
+        const HYPERLOGLOG = 1 << 9;
+        #[allow(missing_docs)]
+        const GEO = 1 << 10;
+        #[allow(missing_docs)]
+        const STREAM = 1 << 11;
+        #[allow(missing_docs)]
+        const PUBSUB = 1 << 12;
+        #[allow(missing_docs)]
+        const ADMIN = 1 << 13;
+        #[allow(missing_docs)]
+        const FAST = 1 << 14;
+        #[allow(missing_docs)]
+        const SLOW = 1 << 15;
+        #[allow(missing_docs)]
+        const BLOCKING = 1 << 16;
+        #[allow(missing_docs)]
+        const DANGEROUS = 1 << 17;
+        #[allow(missing_docs)]
+        const CONNECTION = 1 << 18;
+        #[allow(missing_docs)]
+        const TRANSACTION = 1 << 19;
+        #[allow(missing_docs)]
+        const SCRIPTING = 1 << 20;
+    }
+}
+
+/// The chapters of the command documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Keys of any type.
+    Generic,
+    /// Strings.
+    String,
+    /// The connection itself.
+    Connection,
+    /// The server.
+    Server,
+}
+
+impl Group {
+    /// The name that COMMAND DOCS gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Generic => "generic",
+            Group::String => "string",
+            Group::Connection => "connection",
+            Group::Server => "server",
+        }
+    }
+
+    fn categories(self) -> Categories {
+        match self {
+            Group::String => Categories::STRING,
+            Group::Generic | Group::Connection | Group::Server => Categories::empty(),
+        }
+    }
+}

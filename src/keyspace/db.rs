@@ -1,0 +1,297 @@
+//! What a command sees of the keyspace: one database, through the shards that it holds.
+//!
+//! Every look-up applies expiry, so no command ever sees a dead key; every change goes through the
+//! [effects](super::effects) funnel. All operations are O(1) in the number of keys.
+
+use super::access::AccessClock;
+use super::effects::{Effects, Event};
+use super::entry::{Entry, EntryMut, EntryRef, NewValue, ValueRef};
+use super::hash;
+use super::reclaim::Garbage;
+use super::shard::{Locked, Shard};
+use super::table::{Place, Table};
+
+/// A key and its hash, computed once.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The name.
+    pub bytes: &'a [u8],
+    /// Its place.
+    pub hash: u64,
+}
+
+impl<'a> Key<'a> {
+    /// Hashes a name.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: hash::of(bytes) }
+    }
+}
+
+/// What a write does to the deadline of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Leaves it as it is.
+    Keep,
+    /// The key lives until it is removed.
+    Never,
+    /// Milliseconds since the epoch.
+    At(u64),
+}
+
+/// The mark on slots whose entry has a deadline: the sweep looks at these only.
+pub(super) const MARK_DEADLINE: u8 = 1;
+
+/// What is the same for all commands of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Milliseconds since the epoch.
+    pub now: u64,
+    /// How accesses are recorded.
+    pub access: AccessClock,
+    /// Whether dead keys may be removed now; while clients are paused they are only hidden.
+    pub may_expire: bool,
+}
+
+/// One database, through the shards that a command holds.
+#[derive(Debug)]
+pub struct Db<'a> {
+    /// The shards held.
+    pub locked: Locked<'a>,
+    /// The database's number.
+    pub index: usize,
+    /// The time, and what it means for entries.
+    pub moment: Moment,
+    /// False for clients under CLIENT NO-TOUCH: their reads leave no trace on the entry.
+    pub touch: bool,
+    effects: &'a Effects,
+}
+
+impl<'a> Db<'a> {
+    /// A database seen through `locked`.
+    pub fn new(locked: Locked<'a>, index: usize, moment: Moment, effects: &'a Effects) -> Db<'a> {
+        Db { locked, index, moment, touch: true, effects }
+    }
+
+    /// The time of this command, in milliseconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.moment.now
+    }
+
+    /// Reads a key: counts a hit or a miss and records the access.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let Some(place) = self.find(key) else {
+            self.effects.misses.add(1);
+            return None;
+        };
+        self.effects.hits.add(1);
+        self.touch(key, place);
+        Some(self.table(key).get(place))
+    }
+
+    /// Looks at a key and leaves no trace.
+    #[inline]
+    pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let place = self.find(key)?;
+        Some(self.table(key).get(place))
+    }
+
+    /// Looks at a key and counts a hit or a miss, but records no access.
+    pub fn peek_counted(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let found = self.find(key);
+        if found.is_some() { self.effects.hits.add(1) } else { self.effects.misses.add(1) }
+        found.map(|place| self.table(key).get(place))
+    }
+
+    /// A key's entry, for changing its value in place. The caller announces the change with [`Db::changed`].
+    #[inline]
+    pub fn write(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let place = self.find(key)?;
+        self.touch(key, place);
+        Some(self.table(key).get_mut(place))
+    }
+
+    /// Stores a value under a key, whatever was there before. The caller announces the change.
+    #[inline]
+    pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, expiry: Expiry) {
+        let Some(place) = self.find(key) else {
+            let deadline = match expiry {
+                Expiry::At(deadline) => Some(deadline),
+                Expiry::Keep | Expiry::Never => None,
+            };
+            self.insert(key, value, deadline);
+            return;
+        };
+        let access = self.moment.access.fresh();
+        let table = self.table(key);
+        let mut entry = table.get_mut(place);
+        let deadline = match expiry {
+            Expiry::Keep => entry.as_ref().deadline(),
+            Expiry::Never => None,
+            Expiry::At(deadline) => Some(deadline),
+        };
+        if entry.overwrite(&value, deadline) {
+            entry.set_access(access);
+            return;
+        }
+        let mut entry = Entry::new(key.bytes, value, deadline);
+        entry.as_mut().set_access(access);
+        let old = replace(table, place, entry);
+        self.discard(old);
+    }
+
+    /// Stores a value under a key that is not there (as a look-up just told). The caller announces the change.
+    pub fn insert(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Option<u64>) {
+        let mut entry = Entry::new(key.bytes, value, deadline);
+        entry.as_mut().set_access(self.moment.access.fresh());
+        let table = self.table(key);
+        let place = table.insert(key.hash, entry);
+        if deadline.is_some() {
+            table.set_marks(place, MARK_DEADLINE);
+        }
+    }
+
+    /// Removes a key and hands its entry over; give it to [`Db::discard`] when it is no longer needed. The caller
+    /// announces the change.
+    pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
+        let place = self.find(key)?;
+        Some(self.table(key).remove(place))
+    }
+
+    /// Puts an entry that was taken out or copied elsewhere under `key`, whatever was there before. The entry's own name
+    /// must be that of `key`. The caller announces the change.
+    pub fn put(&mut self, key: Key<'_>, entry: Entry) {
+        debug_assert_eq!(entry.as_ref().key(), key.bytes);
+        let found = self.find(key);
+        let table = self.table(key);
+        let old = match found {
+            Some(place) => Some(replace(table, place, entry)),
+            None => {
+                let place = table.insert(key.hash, entry);
+                mark(table, place);
+                None
+            }
+        };
+        if let Some(old) = old {
+            self.discard(old);
+        }
+    }
+
+    /// Removes a key and frees it, heavy values elsewhere; answers whether it was there. The caller
+    /// announces the change.
+    pub fn delete(&mut self, key: Key<'_>) -> bool {
+        let Some(entry) = self.remove(key) else { return false };
+        self.discard(entry);
+        true
+    }
+
+    /// Frees an entry; a heavy value is handed to the reclaimer.
+    #[inline]
+    pub fn discard(&self, entry: Entry) {
+        let heavy = matches!(entry.as_ref().value(), ValueRef::Object(object) if object.is_heavy());
+        if heavy {
+            let object = entry.into_object().expect("a heavy value is an object");
+            self.locked.keyspace().reclaimer.free(Garbage::Object(object));
+        }
+    }
+
+    /// Sets or clears the deadline of a key that exists. The caller announces the change.
+    pub fn set_deadline(&mut self, key: Key<'_>, deadline: Option<u64>) -> bool {
+        let Some(place) = self.find(key) else { return false };
+        let table = self.table(key);
+        let mut entry = table.get_mut(place);
+        if let (Some(_), Some(deadline)) = (entry.as_ref().deadline(), deadline) {
+            entry.replace_deadline(deadline);
+            return true;
+        }
+        if entry.as_ref().deadline() != deadline {
+            table.update(place, |entry| entry.with_deadline(deadline));
+            mark(table, place);
+        }
+        true
+    }
+
+    /// Announces that a key was changed.
+    #[inline]
+    pub fn changed(&mut self, key: Key<'_>, event: Event) {
+        self.effects.record(self.index, key.bytes, event);
+    }
+
+    /// Keys in this database. The exclusive section must be held.
+    pub fn len(&mut self) -> usize {
+        self.locked.len(self.index)
+    }
+
+    /// Whether the database has no keys. The exclusive section must be held.
+    pub fn is_empty(&mut self) -> bool {
+        self.len() == 0
+    }
+
+    #[inline]
+    fn table(&mut self, key: Key<'_>) -> &mut Table<Entry> {
+        let index = self.index;
+        self.locked.shard(key).table_mut(index)
+    }
+
+    #[inline]
+    fn touch(&mut self, key: Key<'_>, place: Place) {
+        if !self.touch {
+            return;
+        }
+        let access = self.moment.access;
+        let mut entry = self.table(key).get_mut(place);
+        let before = entry.as_ref().access();
+        let after = access.touched(before);
+        if after != before {
+            entry.set_access(after);
+        }
+    }
+
+    /// The place of a live key.
+    #[inline]
+    fn find(&mut self, key: Key<'_>) -> Option<Place> {
+        let now = self.moment.now;
+        let table = self.table(key);
+        let place = table.find(key.hash, key.bytes)?;
+        if table.marks(place) & MARK_DEADLINE != 0 && table.get(place).deadline().is_some_and(|at| at <= now) {
+            self.expire(key, place);
+            return None;
+        }
+        Some(place)
+    }
+
+    #[cold]
+    fn expire(&mut self, key: Key<'_>, place: Place) {
+        if self.moment.may_expire {
+            let entry = self.table(key).remove(place);
+            self.discard(entry);
+            self.changed(key, Event::EXPIRED);
+        }
+    }
+}
+
+/// Puts another entry of the same key at `place` and marks the slot accordingly.
+fn replace(table: &mut Table<Entry>, place: Place, entry: Entry) -> Entry {
+    let old = table.replace(place, entry);
+    mark(table, place);
+    old
+}
+
+fn mark(table: &mut Table<Entry>, place: Place) {
+    let marks = table.marks(place) & !MARK_DEADLINE;
+    let deadline = if table.get(place).deadline().is_some() { MARK_DEADLINE } else { 0 };
+    table.set_marks(place, marks | deadline);
+}
+
+/// Whether an entry's time is over.
+pub fn is_dead(entry: EntryRef<'_>, now: u64) -> bool {
+    entry.deadline().is_some_and(|at| at <= now)
+}
+
+/// Removes a dead entry at a place of a shard's table.
+pub(super) fn remove_dead(shard: &mut Shard, database: usize, place: Place, effects: &Effects) -> Entry {
+    let table = shard.table_mut(database);
+    effects.record(database, table.get(place).key(), Event::EXPIRED);
+    table.remove(place)
+}

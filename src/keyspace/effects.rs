@@ -1,0 +1,78 @@
+//! The effects funnel: every change to the keyspace passes here, while its shard is still locked.
+//!
+//! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are the dirty counter and
+//! the keyspace counters of INFO; the append-only file, keyspace notifications, WATCH and client-side caching read
+//! the same record.
+
+use crate::metric::Counter;
+
+/// What happened to a key, by the names that keyspace notifications give to events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The class of `notify-keyspace-events`.
+    pub class: Class,
+    /// The event's name.
+    pub name: &'static str,
+}
+
+/// Classes of `notify-keyspace-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// `g`: commands on any type.
+    Generic,
+    /// `$`: string commands.
+    String,
+    /// `x`: a key's time was over.
+    Expired,
+}
+
+macro_rules! events {
+    ($($name:ident = $class:ident $text:literal;)*) => {
+        impl Event {
+            $(#[doc = concat!("`", $text, "`")]
+            pub const $name: Event = Event { class: Class::$class, name: $text };)*
+        }
+    };
+}
+
+events! {
+    APPEND = String "append";
+    COPY_TO = Generic "copy_to";
+    DECRBY = String "decrby";
+    DEL = Generic "del";
+    EXPIRE = Generic "expire";
+    EXPIRED = Expired "expired";
+    INCRBY = String "incrby";
+    INCRBYFLOAT = String "incrbyfloat";
+    MOVE_FROM = Generic "move_from";
+    MOVE_TO = Generic "move_to";
+    PERSIST = Generic "persist";
+    RENAME_FROM = Generic "rename_from";
+    RENAME_TO = Generic "rename_to";
+    SET = String "set";
+    SETRANGE = String "setrange";
+}
+
+/// What one worker's commands did to the keyspace, in counts.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Changes to keys: what `rdb_changes_since_last_save` counts.
+    pub dirty: Counter,
+    /// Look-ups that found their key.
+    pub hits: Counter,
+    /// Look-ups that did not.
+    pub misses: Counter,
+    /// Keys removed because their time was over.
+    pub expired: Counter,
+}
+
+impl Effects {
+    /// Takes note of one change to `key` in `database`.
+    #[inline]
+    pub fn record(&self, _database: usize, _key: &[u8], event: Event) {
+        if event.class == Class::Expired {
+            self.expired.add(1);
+        }
+        self.dirty.add(1);
+    }
+}

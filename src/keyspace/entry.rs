@@ -1,0 +1,618 @@
+//! An entry: one allocation that holds a key, its expiry and, when it is short, the value itself.
+//!
+//! ```text
+//!  0      1       2        4               7         8
+//!  +------+-------+--------+---------------+---------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
+//!  | kind | flags | length | access clock  | key len | deadline  | payload  | long len  | key | inline  |
+//!  | u8   | u8    | u16    | 24 bits       | u8      | u64       | u64      | u32       |     | value   |
+//!  +------+-------+--------+---------------+---------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
+//!                                                      HAS_DEADLINE  int, object  LONG_KEY        inline
+//! ```
+//!
+//! The dashed parts are there only when the flag or kind below them says so. The table keeps the pointer; a hit costs
+//! the bucket's line and this one. Everything is 8-byte aligned and the size is rounded up to 8, so that a value
+//! may be overwritten in place by another one of the same rounded size.
+//!
+//! This file holds the keyspace's pointer arithmetic; the rest sees [`Entry`], [`EntryRef`] and [`EntryMut`].
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::hash;
+use super::table::Stored;
+use crate::types::string::{MAX_EMBSTR, StringRef};
+use crate::types::{Object, WrongType};
+
+/// Strings longer than this live in an allocation of their own, which can be freed off the request path.
+pub const MAX_INLINE: usize = 4096;
+
+const HEADER: usize = 8;
+const HAS_DEADLINE: u8 = 1;
+const LONG_KEY: u8 = 2;
+/// A key of this length or longer stores its length in the long field.
+const LONG_KEY_FROM: usize = 255;
+
+/// How the value lies in the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    /// A 64-bit integer in the payload word.
+    Int = 0,
+    /// A string right behind the key.
+    Inline = 1,
+    /// A `Box<Object>` in the payload word.
+    Object = 2,
+}
+
+/// What a new entry is to hold.
+#[derive(Debug)]
+pub enum NewValue<'a> {
+    /// A string that is an integer in canonical form.
+    Int(i64),
+    /// Any other string; copied.
+    Bytes(&'a [u8]),
+    /// A value with a home of its own.
+    Object(Box<Object>),
+}
+
+/// A value as a reader sees it.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// A string held as an integer.
+    Int(i64),
+    /// A string stored inside the entry.
+    Inline(&'a [u8]),
+    /// Any value with a home of its own, long or growing strings among them.
+    Object(&'a Object),
+}
+
+/// A value as a writer sees it.
+#[derive(Debug)]
+pub enum ValueMut<'a> {
+    /// A string held as an integer; may be changed in place.
+    Int(&'a mut i64),
+    /// A string stored inside the entry; bytes may change, the length may not.
+    Inline(&'a mut [u8]),
+    /// Any value with a home of its own.
+    Object(&'a mut Object),
+}
+
+/// The fixed first word, read and written whole.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Header {
+    kind: Kind,
+    flags: u8,
+    length: u16,
+    access: [u8; 3],
+    key_length: u8,
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER);
+
+/// Where the parts of an entry lie, in bytes from its start.
+#[derive(Clone, Copy)]
+struct Shape {
+    payload: usize,
+    key: usize,
+    key_length: usize,
+    value: usize,
+    size: usize,
+}
+
+impl Shape {
+    fn of(kind: Kind, flags: u8, key_length: usize, inline_length: usize) -> Shape {
+        let payload = HEADER + if flags & HAS_DEADLINE != 0 { 8 } else { 0 };
+        let long = payload + if kind == Kind::Inline { 0 } else { 8 };
+        let key = long + if flags & LONG_KEY != 0 { 4 } else { 0 };
+        let value = key + key_length;
+        Shape { payload, key, key_length, value, size: (value + inline_length).next_multiple_of(8) }
+    }
+}
+
+/// An owned entry.
+#[derive(Debug)]
+pub struct Entry(NonNull<u8>);
+
+/// A shared look at an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a>(NonNull<u8>, PhantomData<&'a Entry>);
+
+/// An exclusive look at an entry.
+#[derive(Debug)]
+pub struct EntryMut<'a>(NonNull<u8>, PhantomData<&'a mut Entry>);
+
+// SAFETY: an entry owns its allocation and, through it, an `Object`, which is Send; nothing is shared.
+unsafe impl Send for Entry where Object: Send {}
+// SAFETY: a shared entry only gives shared access to plain bytes and to an `Object`, which is Sync.
+unsafe impl Sync for Entry where Object: Sync {}
+
+impl Entry {
+    /// Builds an entry; `deadline` is in milliseconds since the epoch.
+    ///
+    /// A string longer than [`MAX_INLINE`] is moved into an [`Object`]. Keys longer than 4 GiB are refused by the
+    /// request parser's limits; one that came here would panic.
+    pub fn new(key: &[u8], value: NewValue<'_>, deadline: Option<u64>) -> Entry {
+        let (kind, inline, payload): (Kind, &[u8], u64) = match value {
+            NewValue::Int(n) => (Kind::Int, &[], n.cast_unsigned()),
+            NewValue::Bytes(bytes) if bytes.len() <= MAX_INLINE => (Kind::Inline, bytes, 0),
+            NewValue::Bytes(bytes) => {
+                let object = Box::new(Object::String(bytes.to_vec()));
+                (Kind::Object, &[], Box::into_raw(object).expose_provenance() as u64)
+            }
+            NewValue::Object(object) => (Kind::Object, &[], Box::into_raw(object).expose_provenance() as u64),
+        };
+        let long = key.len() >= LONG_KEY_FROM;
+        let flags = if deadline.is_some() { HAS_DEADLINE } else { 0 } | if long { LONG_KEY } else { 0 };
+        let shape = Shape::of(kind, flags, key.len(), inline.len());
+        let layout = layout(shape.size);
+        // SAFETY: the layout's size is at least the header's.
+        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        let header = Header {
+            kind,
+            flags,
+            length: inline.len() as u16,
+            access: [0; 3],
+            key_length: if long { u8::MAX } else { key.len() as u8 },
+        };
+        // SAFETY: `Shape::of` places every part inside `shape.size` bytes, and the words at multiples of 8
+        // (the long key length at a multiple of 4); key and value do not overlap the fresh block.
+        unsafe {
+            base.cast::<Header>().write(header);
+            if let Some(deadline) = deadline {
+                base.add(HEADER).cast::<u64>().write(deadline);
+            }
+            if kind != Kind::Inline {
+                base.add(shape.payload).cast::<u64>().write(payload);
+            }
+            if long {
+                let length = u32::try_from(key.len()).expect("keys are shorter than 4 GiB");
+                base.add(shape.key - 4).cast::<u32>().write(length);
+            }
+            base.add(shape.key).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            base.add(shape.value).copy_from_nonoverlapping(NonNull::from(inline).cast(), inline.len());
+        }
+        Entry(base)
+    }
+
+    /// A shared look.
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        EntryRef(self.0, PhantomData)
+    }
+
+    /// An exclusive look.
+    pub fn as_mut(&mut self) -> EntryMut<'_> {
+        EntryMut(self.0, PhantomData)
+    }
+
+    /// The same entry with another deadline; moves it only when a deadline comes or goes.
+    pub fn with_deadline(mut self, deadline: Option<u64>) -> Entry {
+        if let (Some(_), Some(deadline)) = (self.as_ref().deadline(), deadline) {
+            self.as_mut().replace_deadline(deadline);
+            return self;
+        }
+        if self.as_ref().deadline().is_none() && deadline.is_none() {
+            return self;
+        }
+        let look = self.as_ref();
+        let access = look.access();
+        let (inline, object);
+        let value = match look.value() {
+            ValueRef::Int(n) => NewValue::Int(n),
+            ValueRef::Inline(bytes) => {
+                inline = bytes;
+                NewValue::Bytes(inline)
+            }
+            ValueRef::Object(_) => {
+                object = look.object_pointer();
+                // SAFETY: the pointer came from `Box::into_raw`; it is moved out here, and below only
+                // the block that held it is freed.
+                NewValue::Object(unsafe { Box::from_raw(object) })
+            }
+        };
+        let mut moved = Entry::new(look.key(), value, deadline);
+        moved.as_mut().set_access(access);
+        self.free_block();
+        moved
+    }
+
+    /// The same value under another name; an object moves and is not copied.
+    pub fn renamed(self, key: &[u8]) -> Entry {
+        let look = self.as_ref();
+        let (deadline, access) = (look.deadline(), look.access());
+        let mut renamed = match look.value() {
+            ValueRef::Object(_) => {
+                let object = self.into_object().expect("just seen");
+                Entry::new(key, NewValue::Object(object), deadline)
+            }
+            _ => look.copy_as(key, deadline),
+        };
+        renamed.as_mut().set_access(access);
+        renamed
+    }
+
+    /// Takes the value out if it has a home of its own.
+    pub fn into_object(self) -> Option<Box<Object>> {
+        let look = self.as_ref();
+        if look.header().kind != Kind::Object {
+            return None;
+        }
+        // SAFETY: the pointer came from `Box::into_raw`, and the entry's block is freed without it.
+        let object = unsafe { Box::from_raw(look.object_pointer()) };
+        self.free_block();
+        Some(object)
+    }
+
+    /// Frees the block and not what the payload points to.
+    fn free_block(self) {
+        let layout = layout(self.as_ref().shape().size);
+        let base = std::mem::ManuallyDrop::new(self).0;
+        // SAFETY: `base` came from `alloc` with this layout, and nobody uses it after.
+        unsafe { dealloc(base.as_ptr(), layout) }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let look = self.as_ref();
+        let layout = layout(look.shape().size);
+        if look.header().kind == Kind::Object {
+            // SAFETY: the pointer came from `Box::into_raw` and is dropped once, here.
+            drop(unsafe { Box::from_raw(look.object_pointer()) });
+        }
+        // SAFETY: the block came from `alloc` with this layout.
+        unsafe { dealloc(self.0.as_ptr(), layout) }
+    }
+}
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).expect("an entry is smaller than the address space")
+}
+
+impl<'a> EntryRef<'a> {
+    #[inline]
+    fn header(self) -> Header {
+        // SAFETY: every entry begins with a header.
+        unsafe { self.0.cast::<Header>().read() }
+    }
+
+    #[inline]
+    fn shape(self) -> Shape {
+        let header = self.header();
+        let key_length = if header.flags & LONG_KEY == 0 {
+            usize::from(header.key_length)
+        } else {
+            let short = Shape::of(header.kind, header.flags, 0, 0);
+            // SAFETY: with LONG_KEY the four bytes before the key hold its length.
+            unsafe { self.0.add(short.key - 4).cast::<u32>().read() as usize }
+        };
+        Shape::of(header.kind, header.flags, key_length, usize::from(header.length))
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        let shape = self.shape();
+        // SAFETY: the key's bytes are initialised and live as long as the entry.
+        unsafe { std::slice::from_raw_parts(self.0.add(shape.key).as_ptr(), shape.key_length) }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> ValueRef<'a> {
+        let header = self.header();
+        let shape = self.shape();
+        match header.kind {
+            // SAFETY: the payload word of this kind is an initialised integer.
+            Kind::Int => ValueRef::Int(unsafe { self.0.add(shape.payload).cast::<i64>().read() }),
+            // SAFETY: `length` bytes behind the key are initialised.
+            Kind::Inline => ValueRef::Inline(unsafe {
+                std::slice::from_raw_parts(self.0.add(shape.value).as_ptr(), usize::from(header.length))
+            }),
+            // SAFETY: the payload is a live `Box<Object>`, borrowed as long as the entry.
+            Kind::Object => ValueRef::Object(unsafe { &*self.object_pointer() }),
+        }
+    }
+
+    /// The value as a string.
+    #[inline]
+    pub fn string(self) -> Result<StringRef<'a>, WrongType> {
+        match self.value() {
+            ValueRef::Int(n) => Ok(StringRef::Int(n)),
+            ValueRef::Inline(bytes) => Ok(StringRef::Bytes(bytes)),
+            ValueRef::Object(Object::String(bytes)) => Ok(StringRef::Bytes(bytes)),
+        }
+    }
+
+    /// The type's name, as TYPE answers it.
+    pub fn type_name(self) -> &'static str {
+        match self.value() {
+            ValueRef::Int(_) | ValueRef::Inline(_) => "string",
+            ValueRef::Object(object) => object.type_name(),
+        }
+    }
+
+    /// The encoding's name, as OBJECT ENCODING answers it.
+    pub fn encoding_name(self) -> &'static str {
+        match self.value() {
+            ValueRef::Int(_) => "int",
+            ValueRef::Inline(bytes) if bytes.len() <= MAX_EMBSTR => "embstr",
+            ValueRef::Inline(_) => "raw",
+            ValueRef::Object(object) => object.encoding_name(),
+        }
+    }
+
+    /// A copy under another name, with another deadline; the value is copied whole.
+    pub fn copy_as(self, key: &[u8], deadline: Option<u64>) -> Entry {
+        let value = match self.value() {
+            ValueRef::Int(n) => NewValue::Int(n),
+            ValueRef::Inline(bytes) => NewValue::Bytes(bytes),
+            ValueRef::Object(object) => NewValue::Object(Box::new(object.clone())),
+        };
+        Entry::new(key, value, deadline)
+    }
+
+    /// The moment from which the entry is dead, in milliseconds since the epoch.
+    #[inline]
+    pub fn deadline(self) -> Option<u64> {
+        if self.header().flags & HAS_DEADLINE == 0 {
+            return None;
+        }
+        // SAFETY: with HAS_DEADLINE the word behind the header is the deadline.
+        Some(unsafe { self.0.add(HEADER).cast::<u64>().read() })
+    }
+
+    /// The 24 bits of the access clock (see [`super::access`]).
+    #[inline]
+    pub fn access(self) -> u32 {
+        let [a, b, c] = self.header().access;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    /// Bytes of the entry's own block, before the allocator's rounding.
+    pub fn size(self) -> usize {
+        self.shape().size
+    }
+
+    fn object_pointer(self) -> *mut Object {
+        debug_assert!(self.header().kind == Kind::Object);
+        let shape = self.shape();
+        // SAFETY: the payload word of this kind is an initialised address.
+        let address = unsafe { self.0.add(shape.payload).cast::<u64>().read() };
+        std::ptr::with_exposed_provenance_mut(address as usize)
+    }
+}
+
+impl<'a> EntryMut<'a> {
+    /// A shared look.
+    #[inline]
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        EntryRef(self.0, PhantomData)
+    }
+
+    /// The value, for changing it in place.
+    #[inline]
+    pub fn into_value(self) -> ValueMut<'a> {
+        let look: EntryRef<'a> = EntryRef(self.0, PhantomData);
+        let shape = look.shape();
+        match look.header().kind {
+            // SAFETY: the payload word of this kind is an initialised integer, 8-byte aligned, and this borrow is
+            // exclusive.
+            Kind::Int => ValueMut::Int(unsafe { self.0.add(shape.payload).cast::<i64>().as_mut() }),
+            // SAFETY: `length` bytes behind the key are initialised, and this borrow is exclusive.
+            Kind::Inline => ValueMut::Inline(unsafe {
+                std::slice::from_raw_parts_mut(
+                    self.0.add(shape.value).as_ptr(),
+                    usize::from(look.header().length),
+                )
+            }),
+            // SAFETY: the payload is a live `Box<Object>`, and this borrow is exclusive.
+            Kind::Object => ValueMut::Object(unsafe { &mut *look.object_pointer() }),
+        }
+    }
+
+    /// Overwrites the value where it lies, if the new one takes the same rounded size and the entry needs
+    /// no field that it lacks; answers whether it did.
+    ///
+    /// `deadline` is the deadline after the write.
+    #[inline]
+    pub fn overwrite(&mut self, value: &NewValue<'_>, deadline: Option<u64>) -> bool {
+        let look = self.as_ref();
+        let header = look.header();
+        if (header.flags & HAS_DEADLINE != 0) != deadline.is_some() {
+            return false;
+        }
+        let shape = look.shape();
+        match (header.kind, value) {
+            (Kind::Int, NewValue::Int(n)) => {
+                // SAFETY: the payload word of this kind is an integer, and `self` is exclusive.
+                unsafe { self.0.add(shape.payload).cast::<i64>().write(*n) }
+            }
+            (Kind::Inline, NewValue::Bytes(bytes)) => {
+                if bytes.len() > MAX_INLINE || (shape.value + bytes.len()).next_multiple_of(8) != shape.size {
+                    return false;
+                }
+                // SAFETY: the bytes fit the block as just checked, cannot overlap it (`self` is exclusive), and
+                // the header keeps telling their number.
+                unsafe {
+                    self.0.add(shape.value).copy_from_nonoverlapping(NonNull::from(*bytes).cast(), bytes.len());
+                    self.0.cast::<Header>().write(Header { length: bytes.len() as u16, ..header });
+                }
+            }
+            _ => return false,
+        }
+        if let Some(deadline) = deadline {
+            self.replace_deadline(deadline);
+        }
+        true
+    }
+
+    /// Moves an existing deadline. The entry must have one.
+    #[inline]
+    pub fn replace_deadline(&mut self, deadline: u64) {
+        assert!(self.as_ref().header().flags & HAS_DEADLINE != 0);
+        // SAFETY: with HAS_DEADLINE the word behind the header is the deadline, and `self` is exclusive.
+        unsafe { self.0.add(HEADER).cast::<u64>().write(deadline) }
+    }
+
+    /// Sets the 24 bits of the access clock.
+    #[inline]
+    pub fn set_access(&mut self, access: u32) {
+        let header = self.as_ref().header();
+        let [a, b, c, _] = access.to_le_bytes();
+        // SAFETY: every entry begins with a header, and `self` is exclusive.
+        unsafe { self.0.cast::<Header>().write(Header { access: [a, b, c], ..header }) }
+    }
+}
+
+// SAFETY: `into_raw` gives the address of the entry's own block, which the allocator aligns to 8 and places in the
+// lower half of the address space (below 2^47 on every supported system); `from_raw` takes the same address back.
+unsafe impl Stored for Entry {
+    type Ref<'a> = EntryRef<'a>;
+    type Mut<'a> = EntryMut<'a>;
+
+    #[inline]
+    fn into_raw(self) -> NonNull<u8> {
+        std::mem::ManuallyDrop::new(self).0
+    }
+
+    #[inline]
+    unsafe fn from_raw(raw: NonNull<u8>) -> Entry {
+        Entry(raw)
+    }
+
+    #[inline]
+    unsafe fn as_ref<'a>(raw: NonNull<u8>) -> EntryRef<'a> {
+        EntryRef(raw, PhantomData)
+    }
+
+    #[inline]
+    unsafe fn as_mut<'a>(raw: NonNull<u8>) -> EntryMut<'a> {
+        EntryMut(raw, PhantomData)
+    }
+
+    #[inline]
+    fn key<'a>(item: EntryRef<'a>) -> &'a [u8] {
+        item.key()
+    }
+
+    fn rehash(key: &[u8]) -> u64 {
+        hash::of(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn string_of(value: ValueRef<'_>) -> Vec<u8> {
+        match value {
+            ValueRef::Int(n) => n.to_string().into_bytes(),
+            ValueRef::Inline(bytes) => bytes.to_vec(),
+            ValueRef::Object(Object::String(bytes)) => bytes.clone(),
+        }
+    }
+
+    /// One change to an entry, and the naive model of an entry: its fields in a struct.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Deadline(Option<u64>),
+        Overwrite(Vec<u8>),
+        Access(u32),
+        Increment,
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            any::<Option<u64>>().prop_map(Change::Deadline),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(Change::Overwrite),
+            (0u32..1 << 24).prop_map(Change::Access),
+            Just(Change::Increment),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_struct_of_its_fields(
+            key in proptest::collection::vec(any::<u8>(), 0..600),
+            value in prop_oneof![
+                Just(None),
+                proptest::collection::vec(any::<u8>(), 0..100).prop_map(Some),
+                proptest::collection::vec(any::<u8>(), MAX_INLINE - 2..MAX_INLINE + 3).prop_map(Some),
+            ],
+            deadline in any::<Option<u64>>(),
+            changes in proptest::collection::vec(change(), 0..12),
+        ) {
+            let new = value.as_ref().map_or(NewValue::Int(-7), |bytes| NewValue::Bytes(bytes));
+            let mut entry = Entry::new(&key, new, deadline);
+            let mut model = (value.unwrap_or_else(|| b"-7".to_vec()), deadline, 0);
+            for change in changes {
+                match change {
+                    Change::Deadline(deadline) => {
+                        entry = entry.with_deadline(deadline);
+                        model.1 = deadline;
+                    }
+                    Change::Overwrite(bytes) => {
+                        let deadline = model.1;
+                        if entry.as_mut().overwrite(&NewValue::Bytes(&bytes), deadline) {
+                            model.0 = bytes;
+                        }
+                    }
+                    Change::Access(access) => {
+                        entry.as_mut().set_access(access);
+                        model.2 = access;
+                    }
+                    Change::Increment => match entry.as_mut().into_value() {
+                        ValueMut::Int(n) => {
+                            *n += 1;
+                            model.0 = n.to_string().into_bytes();
+                        }
+                        ValueMut::Inline(bytes) => {
+                            if let (Some(last), Some(copy)) = (bytes.last_mut(), model.0.last_mut()) {
+                                *last = last.wrapping_add(1);
+                                *copy = *last;
+                            }
+                        }
+                        ValueMut::Object(Object::String(bytes)) => {
+                            bytes.push(1);
+                            model.0.push(1);
+                        }
+                    },
+                }
+                let look = entry.as_ref();
+                prop_assert_eq!(look.key(), &key[..]);
+                prop_assert_eq!(&string_of(look.value()), &model.0);
+                prop_assert_eq!(look.deadline(), model.1);
+                prop_assert_eq!(look.access(), model.2);
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_those_the_memory_figures_rest_on() {
+        let short = Entry::new(b"key:000000000001", NewValue::Bytes(b"v0000001"), None);
+        assert_eq!(short.as_ref().size(), 32);
+        let usual = Entry::new(b"key:000000000001", NewValue::Bytes(&[b'x'; 64]), None);
+        assert_eq!(usual.as_ref().size(), 88);
+    }
+
+    #[test]
+    fn overwrites_in_place_only_within_the_rounded_size() {
+        let mut entry = Entry::new(b"key", NewValue::Bytes(b"12345"), None);
+        assert!(entry.as_mut().overwrite(&NewValue::Bytes(b"abc"), None));
+        assert!(!entry.as_mut().overwrite(&NewValue::Bytes(b"abcdef"), None));
+        assert!(!entry.as_mut().overwrite(&NewValue::Bytes(b"abc"), Some(5)));
+        assert!(!entry.as_mut().overwrite(&NewValue::Int(3), None));
+        assert_eq!(string_of(entry.as_ref().value()), b"abc");
+    }
+
+    #[test]
+    fn gives_its_object_away_once() {
+        let entry = Entry::new(b"key", NewValue::Bytes(&[b'x'; MAX_INLINE + 1]), Some(1));
+        let Object::String(bytes) = *entry.into_object().unwrap();
+        assert_eq!(bytes.len(), MAX_INLINE + 1);
+        assert!(Entry::new(b"key", NewValue::Int(1), None).into_object().is_none());
+    }
+}

@@ -1,0 +1,230 @@
+//! Shards: the keyspace cut into equal pieces of hash order, each behind a lock of its own.
+//!
+//! **Lock order.** Shard locks are taken in ascending order of their number, and nothing else is locked while one is
+//! held, except the leaves that never lock further (the reclaimer's queue, the allocator). A command that names its
+//! keys locks their shards; one that cannot name them locks all of them, and that is the exclusive section: with
+//! every lock held nobody else is inside a command. It costs ordinary commands nothing at all, and its own price
+//! is one uncontended lock per shard (some hundred nanoseconds on a small machine).
+//!
+//! One lock covers the same piece of every database: a key has the same place in each of them, so MOVE
+//! and COPY between databases need no second shard, and SWAPDB exchanges tables under the exclusive section.
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+use super::db::Key;
+use super::entry::Entry;
+use super::reclaim::Reclaimer;
+use super::table::Table;
+
+/// Shards per worker; enough that two workers seldom meet in one.
+const SHARDS_PER_WORKER: usize = 32;
+const MAX_SHARD_BITS: u32 = 10;
+
+/// One piece of the keyspace: the same range of hashes in every database.
+#[derive(Debug)]
+pub struct Shard {
+    /// By database number; a database that was never written to here may be missing.
+    databases: Vec<Table<Entry>>,
+    prefix_bits: u32,
+}
+
+impl Shard {
+    /// The table of a database, if it was ever written to.
+    #[inline]
+    pub fn table(&self, database: usize) -> Option<&Table<Entry>> {
+        self.databases.get(database)
+    }
+
+    /// The table of a database; made if it is missing.
+    #[inline]
+    pub fn table_mut(&mut self, database: usize) -> &mut Table<Entry> {
+        if database >= self.databases.len() {
+            let prefix_bits = self.prefix_bits;
+            self.databases.resize_with(database + 1, || Table::new(prefix_bits));
+        }
+        &mut self.databases[database]
+    }
+
+    /// The tables by database number, empty ones among them.
+    pub fn tables(&self) -> impl Iterator<Item = (usize, &Table<Entry>)> {
+        self.databases.iter().enumerate()
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        self.table_mut(a.max(b));
+        self.databases.swap(a, b);
+    }
+
+    fn take(&mut self, database: usize) -> Table<Entry> {
+        let prefix_bits = self.prefix_bits;
+        match self.databases.get_mut(database) {
+            Some(table) => std::mem::replace(table, Table::new(prefix_bits)),
+            None => Table::new(prefix_bits),
+        }
+    }
+}
+
+/// A lock on a cache line of its own, so that neighbours do not slow each other.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Slot(Mutex<Shard>);
+
+/// Every key of every database.
+#[derive(Debug)]
+pub struct Keyspace {
+    shards: Box<[Slot]>,
+    shard_bits: u32,
+    databases: usize,
+    /// Frees heavy values away from the requests.
+    pub reclaimer: Reclaimer,
+}
+
+impl Keyspace {
+    /// An empty keyspace of `databases` databases for `workers` threads.
+    pub fn new(databases: usize, workers: usize) -> Keyspace {
+        let shard_bits = (workers * SHARDS_PER_WORKER).next_power_of_two().trailing_zeros().min(MAX_SHARD_BITS);
+        let shard = || Slot(Mutex::new(Shard { databases: Vec::new(), prefix_bits: shard_bits }));
+        Keyspace {
+            shards: (0..1usize << shard_bits).map(|_| shard()).collect(),
+            shard_bits,
+            databases,
+            reclaimer: Reclaimer::start(),
+        }
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// How many shards there are; a power of two.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The shard of a hash (also: of a scan position).
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        // Two shifts, because a shift by 64 would be needed for a single shard.
+        (hash >> 1 >> (63 - self.shard_bits)) as usize
+    }
+
+    /// The first hash of a shard.
+    pub fn start_of(&self, shard: usize) -> u64 {
+        (shard as u64) << 1 << (63 - self.shard_bits)
+    }
+
+    /// Locks one shard.
+    #[inline]
+    pub fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        self.shards[shard].0.lock()
+    }
+
+    /// Locks the shard of one key.
+    #[inline]
+    pub fn lock_one(&self, hash: u64) -> Locked<'_> {
+        let shard = self.shard_of(hash);
+        Locked { keyspace: self, held: Held::One(shard, self.lock(shard)) }
+    }
+
+    /// Locks the shards of all these hashes, in order, each once.
+    pub fn lock_many(&self, hashes: impl Iterator<Item = u64>) -> Locked<'_> {
+        let mut numbers: SmallVec<[usize; 16]> = hashes.map(|hash| self.shard_of(hash)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if let [only] = numbers[..] {
+            return Locked { keyspace: self, held: Held::One(only, self.lock(only)) };
+        }
+        Locked { keyspace: self, held: Held::Many(numbers.into_iter().map(|n| (n, self.lock(n))).collect()) }
+    }
+
+    /// The exclusive section: locks every shard.
+    pub fn lock_all(&self) -> Locked<'_> {
+        Locked { keyspace: self, held: Held::All((0..self.shards()).map(|n| self.lock(n)).collect()) }
+    }
+
+    /// Locks nothing, for commands that look at shards one at a time or at none.
+    #[inline]
+    pub fn lock_none(&self) -> Locked<'_> {
+        Locked { keyspace: self, held: Held::Nothing }
+    }
+
+    /// Brings the bucket of a key into the cache. Takes the shard's lock for a moment.
+    #[inline]
+    pub fn prefetch_bucket(&self, database: usize, hash: u64) {
+        if let Some(table) = self.lock(self.shard_of(hash)).table(database) {
+            table.prefetch_bucket(hash);
+        }
+    }
+
+    /// Brings the entry of a key, if its bucket names one, into the cache. Takes the shard's lock for a moment.
+    #[inline]
+    pub fn prefetch_entry(&self, database: usize, hash: u64) {
+        if let Some(table) = self.lock(self.shard_of(hash)).table(database) {
+            table.prefetch_entry(hash);
+        }
+    }
+}
+
+/// The shards that one command holds.
+#[derive(Debug)]
+pub struct Locked<'a> {
+    keyspace: &'a Keyspace,
+    held: Held<'a>,
+}
+
+#[derive(Debug)]
+enum Held<'a> {
+    Nothing,
+    One(usize, MutexGuard<'a, Shard>),
+    Many(SmallVec<[(usize, MutexGuard<'a, Shard>); 4]>),
+    All(Vec<MutexGuard<'a, Shard>>),
+}
+
+impl<'a> Locked<'a> {
+    /// The keyspace that the shards belong to.
+    pub fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    /// The shard of a key. It must be one of those held.
+    #[inline]
+    pub fn shard(&mut self, key: Key<'_>) -> &mut Shard {
+        let wanted = self.keyspace.shard_of(key.hash);
+        match &mut self.held {
+            Held::One(number, guard) if *number == wanted => guard,
+            Held::All(guards) => &mut guards[wanted],
+            Held::Many(guards) => {
+                let place = guards.binary_search_by_key(&wanted, |(number, _)| *number);
+                &mut guards[place.expect("the command declared this key")].1
+            }
+            Held::One(..) | Held::Nothing => unreachable!("the command declared this key"),
+        }
+    }
+
+    /// Every shard, in hash order. The exclusive section must be held.
+    pub fn all(&mut self) -> &mut [MutexGuard<'a, Shard>] {
+        match &mut self.held {
+            Held::All(guards) => guards,
+            _ => unreachable!("the command declared that it needs every shard"),
+        }
+    }
+
+    /// Keys in a database. The exclusive section must be held.
+    pub fn len(&mut self, database: usize) -> usize {
+        self.all().iter().filter_map(|shard| shard.table(database)).map(Table::len).sum()
+    }
+
+    /// Exchanges two databases. The exclusive section must be held.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        for shard in self.all() {
+            shard.swap(a, b);
+        }
+    }
+
+    /// Empties a database and hands over what it held. The exclusive section must be held.
+    pub fn take(&mut self, database: usize) -> Vec<Table<Entry>> {
+        self.all().iter_mut().map(|shard| shard.take(database)).filter(|table| table.len() > 0).collect()
+    }
+}
