@@ -1,0 +1,5 @@
+//! Behaviour over a real socket: one binary, because linking is slow, and one module for each behaviour.
+
+#[path = "../support/mod.rs"]
+mod support;
+

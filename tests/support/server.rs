@@ -1,0 +1,339 @@
+//! Starts Minium or a real redis-server on a free loopback port in a folder of its own, and ends it by process id.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use super::client::Client;
+use super::{PATIENCE, holds_within};
+
+/// Which program a [`Setup`] starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    Minium,
+    Redis,
+}
+
+impl Program {
+    fn path(self) -> PathBuf {
+        match self {
+            Self::Minium => match std::env::var_os("MINIUM_TEST_SERVER") {
+                Some(other) => other.into(),
+                None => env!("CARGO_BIN_EXE_minium").into(),
+            },
+            Self::Redis => "redis-server".into(),
+        }
+    }
+}
+
+/// How a server is to be started. Whatever a test does not say is as the program's own default, except that it
+/// listens on loopback only and writes no snapshot.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    program: Program,
+    arguments: Vec<String>,
+    config: Option<(String, String)>,
+    environment: Vec<(String, String)>,
+    password: Option<String>,
+    unix: bool,
+    port: Option<u16>,
+}
+
+impl Setup {
+    /// The server under test. `MINIUM_TEST_SERVER` may name another program to try the tests themselves on.
+    pub fn minium() -> Self {
+        Self::new(Program::Minium)
+    }
+
+    /// The reference.
+    pub fn redis() -> Self {
+        Self::new(Program::Redis)
+    }
+
+    fn new(program: Program) -> Self {
+        Self {
+            program,
+            arguments: Vec::new(),
+            config: None,
+            environment: Vec::new(),
+            password: None,
+            unix: false,
+            port: None,
+        }
+    }
+
+    /// Adds a directive as an argument: `("maxclients", "10")` becomes `--maxclients 10`.
+    pub fn with(mut self, directive: &str, value: &str) -> Self {
+        self.arguments
+            .extend([format!("--{directive}"), value.to_owned()]);
+        self
+    }
+
+    /// Starts from a config file of this name and text; arguments come after it, as on a command line.
+    pub fn config(mut self, name: &str, text: &str) -> Self {
+        self.config = Some((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Asks clients for this password; [`Server::connect`] gives it.
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self.with("requirepass", password)
+    }
+
+    /// Listens on a unix socket as well, see [`Server::unix_socket`].
+    pub fn unix(mut self) -> Self {
+        self.unix = true;
+        self
+    }
+
+    /// Listens on this port instead of a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Panics
+    /// When the program is missing, ends, or does not answer in time; its log is in the message.
+    #[track_caller]
+    pub fn start(self) -> Server {
+        // A port found free may be taken by another program before the server binds it: then the next one is tried.
+        for _ in 0..5 {
+            match self.try_start() {
+                Ok(server) => return server,
+                Err(log) if self.port.is_none() && log.contains("ddress already in use") => {}
+                Err(log) => panic!("{:?} did not start:\n{log}", self.program),
+            }
+        }
+        panic!("no free port found for {:?}", self.program)
+    }
+
+    /// Starts the server and waits until it answers; when it ends before that, what it printed.
+    #[track_caller]
+    pub fn try_start(&self) -> Result<Server, String> {
+        let dir = tempfile::tempdir().expect("a folder for the server");
+        let port = self.port.unwrap_or_else(free_port);
+        let log = dir.path().join("log");
+        let output = File::create(&log).expect("a log file");
+        let mut command = Command::new(self.program.path());
+        command.current_dir(dir.path()).stdin(Stdio::null());
+        command
+            .stderr(output.try_clone().expect("a second handle"))
+            .stdout(output);
+        if let Some((name, text)) = &self.config {
+            fs::write(dir.path().join(name), text).expect("a config file");
+            command.arg(name);
+        }
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]);
+        if self.unix {
+            command.args(["--unixsocket", "socket"]);
+        }
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned());
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!(
+                "cannot start {}: {error}; tests/run installs what the tests need",
+                self.program.path().display()
+            )
+        });
+        let mut server = Server {
+            child,
+            port,
+            dir,
+            log,
+            setup: self.clone(),
+        };
+        let mut ended = false;
+        let ready = holds_within(PATIENCE, || {
+            ended = server
+                .child
+                .try_wait()
+                .expect("the state of a child")
+                .is_some();
+            ended || server.answers()
+        });
+        if ended || !ready {
+            Err(server.log())
+        } else {
+            Ok(server)
+        }
+    }
+}
+
+/// A running server; it ends when this is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    dir: tempfile::TempDir,
+    log: PathBuf,
+    setup: Setup,
+}
+
+impl Server {
+    fn answers(&self) -> bool {
+        let Ok(mut client) = Client::connect(self.address()) else {
+            return false;
+        };
+        // An error reply is an answer as well: a password may be asked for. Only a server that still loads is not there yet.
+        client
+            .try_call(&["PING"])
+            .is_ok_and(|reply| !reply.bytes().starts_with(b"LOADING"))
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The folder that the server runs in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where the server listens when [`Setup::unix`] was asked for.
+    pub fn unix_socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the server has printed so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string())
+    }
+
+    /// A new connection, authenticated when the server asks for that.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        let mut client = self.connect_raw();
+        if let Some(password) = &self.setup.password {
+            assert!(
+                client.call(&["AUTH", password]).is_ok(),
+                "the password must be right"
+            );
+        }
+        client
+    }
+
+    /// A new connection on which nothing was said yet.
+    #[track_caller]
+    pub fn connect_raw(&self) -> Client {
+        Client::connect(self.address()).unwrap_or_else(|error| {
+            panic!(
+                "cannot connect to port {}: {error}\n{}",
+                self.port,
+                self.log()
+            )
+        })
+    }
+
+    /// The server's resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the status of a running process");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("VmRSS");
+        1024 * line
+            .trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .expect("a number of kB")
+    }
+
+    /// Sends a signal by its name, as `kill` takes it.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()
+            .expect("kill can be run");
+        assert!(status.success(), "kill -s {name} failed");
+    }
+
+    /// Waits until the server has ended by itself or after a signal.
+    ///
+    /// # Panics
+    /// When it still runs after [`PATIENCE`].
+    #[track_caller]
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let mut status = None;
+        let ended = holds_within(PATIENCE, || {
+            status = self.child.try_wait().expect("the state of a child");
+            status.is_some()
+        });
+        assert!(ended, "the server still runs; its log:\n{}", self.log());
+        status.expect("it ended")
+    }
+
+    /// Kills the server at once, as a crash would, and starts it again on the same port in a new folder.
+    pub fn restart(&mut self) {
+        self.kill();
+        let port = self.port;
+        *self = self.setup.clone().port(port).start();
+    }
+
+    fn kill(&mut self) {
+        // It may have ended already; both calls then fail without harm.
+        let _: io::Result<()> = self.child.kill();
+        let _: io::Result<ExitStatus> = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<_> = log.lines().rev().take(40).collect();
+            eprintln!(
+                "--- the last lines of the log of {:?} (process {}):",
+                self.setup.program,
+                self.pid()
+            );
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+/// A port on loopback that nobody listens on. They are handed out from below the range that the kernel picks outgoing
+/// ports from, each only once in this process, and different test processes begin at different places.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id() % u32::from(COUNT)) as u16;
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (start.wrapping_mul(7) % COUNT + step) % COUNT;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port on loopback")
+}
