@@ -5,7 +5,9 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | [`request`] | the incremental parser and the borrowed request it yields |
 //! | [`inline`] | splitting and quoting of the lines a person types |
+//! | [`reply`] | the one encoder, for RESP2 and RESP3 |
 //! | [`number`] | integers and doubles as clients write and read them |
 //! | [`glob`] | the pattern language of `KEYS`, `SCAN` and `PSUBSCRIBE` |
 
@@ -13,3 +15,8 @@ mod float;
 pub mod glob;
 pub mod inline;
 pub mod number;
+pub mod reply;
+pub mod request;
+
+pub use reply::{Reply, Version};
+pub use request::{Limits, OwnedRequest, Parser, ProtocolError, Request, Span, Step};

@@ -3,6 +3,10 @@
 //! Reading is strict: an integer has exactly one spelling, so that a value can be stored as an integer and printed
 //! again byte for byte. Doubles are read as C's `strtod` reads them, and nothing may stand before or after.
 
+use std::iter;
+
+use smallvec::SmallVec;
+
 use super::float::{Binary, Format, is_infinity, parse_hexadecimal, split_sign};
 
 /// IEEE 754 double precision.
@@ -78,6 +82,79 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         _ => return None,
     };
     Some(if negative { -value } else { value })
+}
+
+/// Appends a double in the shortest spelling that reads back as the same number.
+///
+/// The exponent form begins where the reference begins it. Whole numbers up to 2^62 never have one, those above have it
+/// when more than seven zeros would follow their digits; fractions have it when there are seven decimals or more and the
+/// first digit is worth 10^4 or more, or 10^-4 or less.
+pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    const MAX_WHOLE: f64 = (1u64 << 62) as f64;
+    if value.is_nan() {
+        return out.extend_from_slice(b"nan");
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let magnitude = value.abs();
+    if magnitude.is_infinite() {
+        out.extend_from_slice(b"inf");
+    } else if magnitude <= MAX_WHOLE && magnitude.trunc() == magnitude {
+        write_i64(out, magnitude as i64);
+    } else {
+        write_shortest(out, magnitude);
+    }
+}
+
+/// Lays out the shortest digits of a positive number.
+fn write_shortest(out: &mut Vec<u8>, value: f64) {
+    let mut buffer = zmij::Buffer::new();
+    let (digits, exponent) = decompose(buffer.format_finite(value));
+    let magnitude = exponent + digits.len() as i32 - 1;
+    if exponent >= 0 && magnitude < digits.len() as i32 + 7 {
+        out.extend_from_slice(&digits);
+        out.extend(iter::repeat_n(b'0', exponent as usize));
+    } else if exponent < 0 && (exponent > -7 || magnitude.abs() < 4) {
+        match usize::try_from(magnitude) {
+            Ok(magnitude) => {
+                let (whole, fraction) = digits.split_at(magnitude + 1);
+                out.extend_from_slice(whole);
+                out.push(b'.');
+                out.extend_from_slice(fraction);
+            }
+            Err(_) => {
+                out.extend_from_slice(b"0.");
+                out.extend(iter::repeat_n(b'0', magnitude.unsigned_abs() as usize - 1));
+                out.extend_from_slice(&digits);
+            }
+        }
+    } else {
+        out.push(digits[0]);
+        if digits.len() > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        out.extend_from_slice(if magnitude < 0 { b"e-" } else { b"e+" });
+        write_i64(out, magnitude.abs().into());
+    }
+}
+
+/// Takes a printed number apart into its significant digits, read as an integer, and the power of ten to multiply with.
+fn decompose(text: &str) -> (SmallVec<[u8; 32]>, i32) {
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits: SmallVec<[u8; 32]> = whole
+        .bytes()
+        .chain(fraction.bytes())
+        .skip_while(|&digit| digit == b'0')
+        .collect();
+    let mut exponent = exponent.parse().unwrap_or(0) - fraction.len() as i32;
+    while digits.len() > 1 && digits.last() == Some(&b'0') {
+        digits.pop();
+        exponent += 1;
+    }
+    (digits, exponent)
 }
 
 /// Whether the digits before any exponent are all zero.
@@ -192,7 +269,52 @@ mod tests {
         assert_eq!(parse_f64("１".as_bytes()), None);
     }
 
+    #[test]
+    fn doubles_are_laid_out_as_the_reference_does() {
+        let written: [(f64, &str); 25] = [
+            (3.0, "3"),
+            (-3.0, "-3"),
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1e18, "1000000000000000000"),
+            (1e20, "1e+20"),
+            (12345678901234567000.0, "12345678901234567000"),
+            (1e-7, "1e-7"),
+            (1e-6, "0.000001"),
+            (0.1, "0.1"),
+            (1.23e-6, "1.23e-6"),
+            (1.23e-4, "0.000123"),
+            (-1.5e-10, "-1.5e-10"),
+            (3.5, "3.5"),
+            (1.23456789, "1.23456789"),
+            (12345.123456789, "1.2345123456789e+4"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+            (4611686018427387904.0, "4611686018427387904"),
+            (9.5e18, "9.5e+18"),
+            (1e100, "1e+100"),
+        ];
+        for (value, text) in written {
+            let mut out = Vec::new();
+            write_f64(&mut out, value);
+            assert_eq!(out, text.as_bytes(), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn doubles_come_back(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(!value.is_nan());
+            let mut text = Vec::new();
+            write_f64(&mut text, value);
+            prop_assert_eq!(parse_f64(&text).map(f64::to_bits), Some(bits));
+        }
+
         #[test]
         fn integers_come_back(value in prop_oneof![any::<i64>(), -1000i64..1000, Just(i64::MIN), Just(i64::MAX)]) {
             let mut text = Vec::new();
