@@ -1,0 +1,50 @@
+//! A random item, every one as likely as any other.
+//!
+//! The draw is by rejection: a directory entry, a bucket number below the widest segment's and a slot number
+//! are drawn, and drawn again unless they name a slot in use. Every slot in use has the same chance in each
+//! try, however large its segment and however many directory entries that spans.
+
+use fastrand::Rng;
+
+use super::bucket::SLOTS;
+use super::slot::Stored;
+use super::{Place, Table};
+
+/// A try succeeds with a probability near one third in a table of random hashes, so that this many fail once
+/// in 10²² draws. Only lopsided tables get to the fallback.
+const TRIES: usize = 128;
+
+impl<T: Stored> Table<T> {
+    /// A random item; `None` if the table is empty.
+    ///
+    /// Constant time in a table of random hashes. In one so lopsided that the draw keeps missing, the walk
+    /// from a random slot to the next in use settles it, and the choice is no longer even.
+    pub fn random(&self, rng: &mut Rng) -> Option<Place> {
+        if self.is_empty() {
+            return None;
+        }
+        let entries = self.directory.entries();
+        for _ in 0..TRIES {
+            let index = rng.usize(..entries.len());
+            let bucket = rng.usize(..self.directory.widest());
+            let slot = rng.usize(..SLOTS);
+            if let Some(bucket_at) = entries[index].buckets().get(bucket)
+                && !bucket_at.slot(slot).is_empty()
+            {
+                return Some(Place::new(index, bucket, slot));
+            }
+        }
+        let begin = rng.usize(..entries.len());
+        self.first_place_in(begin..entries.len())
+            .or_else(|| self.first_place_in(0..begin))
+    }
+
+    fn first_place_in(&self, mut indices: std::ops::Range<usize>) -> Option<Place> {
+        indices.find_map(|index| {
+            let buckets = self.directory.segment(index).buckets();
+            buckets.iter().enumerate().find_map(|(bucket, content)| {
+                Some(Place::new(index, bucket, content.occupied().next()?))
+            })
+        })
+    }
+}
