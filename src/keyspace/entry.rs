@@ -493,7 +493,7 @@ unsafe impl Stored for Entry {
     }
 
     #[inline]
-    fn key<'a>(item: EntryRef<'a>) -> &'a [u8] {
+    fn key<'a>(item: Self::Ref<'a>) -> &'a [u8] {
         item.key()
     }
 

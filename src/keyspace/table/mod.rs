@@ -32,6 +32,8 @@ pub use iter::IntoIter;
 pub use scan::Sweep;
 pub use slot::Stored;
 
+use std::fmt;
+
 use bucket::Bucket;
 use directory::Directory;
 use slot::Slot;
@@ -52,6 +54,15 @@ pub struct Table<T: Stored> {
     directory: Directory<T>,
     len: usize,
     marked: usize,
+}
+
+impl<T: Stored> fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("len", &self.len)
+            .field("marked_len", &self.marked)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where an item lies. Good until the next insertion into the table or removal from it.
@@ -153,7 +164,7 @@ impl<T: Stored> Table<T> {
     /// Puts another item of the same key in the place of one, and returns that one. The marks stay.
     pub fn replace(&mut self, place: Place, item: T) -> T {
         let mut former = None;
-        self.replace_with(place, |old| {
+        self.update(place, |old| {
             former = Some(old);
             item
         });
@@ -161,8 +172,8 @@ impl<T: Stored> Table<T> {
     }
 
     /// Passes an item through a function that may move it in memory but keeps its key. The marks stay.
-    pub fn replace_with(&mut self, place: Place, change: impl FnOnce(T) -> T) {
-        self.slot_mut(place).replace_with(change);
+    pub fn update(&mut self, place: Place, change: impl FnOnce(T) -> T) {
+        self.slot_mut(place).update(change);
     }
 
     /// Takes an item out. Constant time but for the rebuild of a segment or two now and then.

@@ -54,7 +54,7 @@ pub unsafe trait Stored: Sized {
     /// `raw` comes from `into_raw`; for `'a` it is neither taken back nor lent otherwise.
     unsafe fn as_mut<'a>(raw: NonNull<u8>) -> Self::Mut<'a>;
 
-    /// The key of the item.
+    /// The key of the item. Implementations must write `Self::Ref<'a>` here, too.
     fn key<'a>(item: Self::Ref<'a>) -> &'a [u8];
 
     /// The hash under which the key was inserted.
@@ -122,7 +122,7 @@ impl<T: Stored> Slot<T> {
     }
 
     /// Passes the item through `change`, keeping window and marks. An empty slot stays as it is.
-    pub(super) fn replace_with(&mut self, change: impl FnOnce(T) -> T) {
+    pub(super) fn update(&mut self, change: impl FnOnce(T) -> T) {
         let kept = self.bits & !ADDRESS;
         if let Some(item) = self.take() {
             self.bits = kept | address_of(change(item));

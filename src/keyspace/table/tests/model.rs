@@ -95,7 +95,7 @@ fn run(table: &mut Table<Item>, model: &mut Model, hashes: Hashes, step: &Step) 
         Step::Move(number) => {
             let key = hashes.key(number);
             if let Some(place) = table.find(hash_of(&key), &key) {
-                table.replace_with(place, |item| Item::new(item.0.key, item.0.value));
+                table.update(place, |item| Item::new(item.0.key, item.0.value));
             }
         }
         Step::Remove(number) => {
