@@ -23,7 +23,7 @@ impl Binary {
     /// Rounds to the format, ties to even; `None` where the format ends and infinity begins.
     ///
     /// The result's mantissa fills the format's width, except in subnormal numbers and zero. An inexact number must
-    /// bring at least two bits more than the format holds, or the tie could not be told.
+    /// bring at least one bit more than the format holds, or the tie could not be told.
     pub(super) fn round(self, format: &Format) -> Option<(u64, i32)> {
         if self.mantissa == 0 {
             return Some((0, format.min_exponent));

@@ -9,8 +9,10 @@
 //! | [`inline`] | splitting and quoting of the lines a person types |
 //! | [`reply`] | the one encoder, for RESP2 and RESP3 |
 //! | [`number`] | integers and doubles as clients write and read them |
+//! | [`decimal`] | the 80-bit arithmetic behind `INCRBYFLOAT` |
 //! | [`glob`] | the pattern language of `KEYS`, `SCAN` and `PSUBSCRIBE` |
 
+pub mod decimal;
 mod float;
 pub mod glob;
 pub mod inline;

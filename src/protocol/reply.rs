@@ -29,6 +29,7 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
+    /// Replies go behind what `out` holds already.
     pub fn new(out: &'a mut Vec<u8>, version: Version) -> Self {
         Self { out, version }
     }

@@ -26,7 +26,9 @@ const MAX_UNAUTHENTICATED_BULK: usize = 16 * 1024;
 /// Where an argument lies, in bytes from the start of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// First byte of the argument.
     pub start: usize,
+    /// First byte after it.
     pub end: usize,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Request<'a> {
         self.spans.len()
     }
 
+    /// Whether there are no arguments; never so for a request that the parser has yielded.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
