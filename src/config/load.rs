@@ -302,3 +302,220 @@ pub(super) fn quoted(word: &[u8]) -> String {
         inline::quote(word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(args: &[&str], environment: &[(&str, &str)], stdin: &str) -> Result<Loaded, String> {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        let started = start(
+            args.iter().map(OsString::from),
+            environment,
+            &mut stdin.as_bytes(),
+        );
+        match started.map_err(|error| error.to_string())? {
+            Start::Serve(loaded) => Ok(*loaded),
+            Start::Print(text) => Err(text),
+        }
+    }
+
+    fn get(loaded: &Loaded, name: &str) -> String {
+        String::from_utf8_lossy(&lookup(name.as_bytes()).unwrap().get(&loaded.config)).into_owned()
+    }
+
+    /// A folder that holds files of these names and texts.
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn later_sources_override_earlier_ones() {
+        let folder = folder(&[("m.conf", "port 1\nhz 1\ntimeout 1\ndatabases 1\n")]);
+        let file = folder.path().join("m.conf");
+        let args = [file.to_str().unwrap(), "--databases", "4", "-"];
+        let environment = [("MINIUM_TIMEOUT", "3"), ("MINIUM_DATABASES", "3")];
+        let loaded = serve(&args, &environment, "hz 2\ntimeout 2\n")
+            .unwrap_or_else(|error| panic!("{error}"));
+        let network = &loaded.config.network;
+        let found = (
+            network.port,
+            loaded.config.general.hz,
+            network.timeout,
+            loaded.config.general.databases,
+        );
+        assert_eq!(found, (1, 2, 3, 4));
+        assert_eq!(loaded.source.as_deref(), Some(file.as_path()));
+        assert!(loaded.warnings.is_empty());
+    }
+
+    #[test]
+    fn save_points_add_up_once_the_defaults_are_gone() {
+        let save = |args: &[&str], environment: &[(&str, &str)], stdin| {
+            let loaded = serve(args, environment, stdin).unwrap_or_else(|error| panic!("{error}"));
+            get(&loaded, "save")
+        };
+        assert_eq!(save(&[], &[], ""), "3600 1 300 100 60 10000");
+        assert_eq!(save(&["-"], &[], "save 9 1\nsave 8 2 7 3\n"), "9 1 8 2 7 3");
+        assert_eq!(
+            save(&["-", "--save", "5", "5"], &[], "save 9 1\n"),
+            "9 1 5 5"
+        );
+        assert_eq!(save(&["-", "--save", ""], &[], "save 9 1\n"), "");
+        assert_eq!(
+            save(&["-"], &[("MINIUM_SAVE", "4 4 3 3")], "save 9 1\n"),
+            "4 4 3 3"
+        );
+        assert_eq!(save(&["--save", "", "--save", "6", "6"], &[], ""), "6 6");
+    }
+
+    #[test]
+    fn several_arguments_may_come_in_one_text() {
+        let loaded = serve(
+            &["-", "--bind", "a -b"],
+            &[],
+            "client-output-buffer-limit \"pubsub 1 2 3\"\n",
+        );
+        let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(get(&loaded, "bind"), "a -b");
+        assert_eq!(
+            loaded
+                .config
+                .clients
+                .client_output_buffer_limit
+                .pubsub
+                .soft_seconds,
+            3
+        );
+    }
+
+    #[test]
+    fn an_unknown_directive_stops_the_start_with_its_place_and_the_nearest_name() {
+        let folder = folder(&[("m.conf", "port 1\n\n  maxmemroy 1gb\n")]);
+        let file = folder.path().join("m.conf").to_str().unwrap().to_owned();
+        let error = serve(&[&file], &[], "").err().unwrap_or_default();
+        let expected = format!(
+            "\n*** FATAL CONFIG FILE ERROR (Minium {}) ***\nIn {file}\n\
+            Reading the configuration file, at line 3\n>>> 'maxmemroy 1gb'\n\
+            Bad directive or wrong number of arguments\ndid you mean 'maxmemory'?",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(error, expected);
+
+        let error = serve(&["--hz", "5", "--frobnicate", "a b"], &[], "")
+            .err()
+            .unwrap_or_default();
+        let expected = "Reading the command line, at argument 3\n>>> 'frobnicate \"a b\"'\n\
+            Bad directive or wrong number of arguments";
+        assert!(error.ends_with(expected), "{error}");
+    }
+
+    #[test]
+    fn a_bad_value_stops_the_start() {
+        for (line, reason) in [
+            ("port x", "argument couldn't be parsed into an integer"),
+            ("port", "wrong number of arguments"),
+            ("port 1 2", "wrong number of arguments"),
+            ("bind a \"b", "Unbalanced quotes in configuration line"),
+            ("dir /no/such/folder", "No such file or directory"),
+            (
+                "include /no/such/file",
+                "Fatal error, can't open config file '/no/such/file': No such file or directory",
+            ),
+        ] {
+            let error = serve(&["-"], &[], line).err().unwrap_or_default();
+            assert!(
+                error.ends_with(&format!(">>> '{line}'\n{reason}")),
+                "{line}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn includes_are_read_in_place_and_end() {
+        let folder = folder(&[
+            ("a.part", "hz 1\n"),
+            ("b.part", "hz 2\ntimeout 9\n"),
+            ("loop.conf", ""),
+        ]);
+        let path = folder.path().display();
+        let text = format!("timeout 1\ninclude {path}/*.part\nhz 7\n");
+        let loaded = serve(&["-"], &[], &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            (loaded.config.general.hz, loaded.config.network.timeout),
+            (7, 9)
+        );
+
+        let looped = folder.path().join("loop.conf");
+        std::fs::write(&looped, format!("include {}\n", looped.display())).unwrap();
+        let error = serve(&[looped.to_str().unwrap()], &[], "")
+            .err()
+            .unwrap_or_default();
+        assert!(
+            error.ends_with("included files are nested too deeply"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told_once_unless_nothing_is_asked() {
+        let text =
+            "cluster-enabled yes\ncluster-enabled yes\ndaemonize no\nlua-replicate-commands yes\n";
+        let loaded = serve(&["-", "--slaveof", "h", "1"], &[], text)
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            loaded.warnings,
+            [
+                "'lua-replicate-commands' (-, line 4) has no effect: it is obsolete",
+                "'cluster-enabled' (-, line 2) has no effect: \
+                    cluster mode is not supported: all keys are on this server",
+                "'replicaof' (argument 2) has no effect: replication is not supported",
+            ]
+        );
+        assert_eq!(get(&loaded, "replicaof"), "h 1");
+    }
+
+    #[test]
+    fn a_toml_file_says_the_same_as_redis_conf() {
+        let folder = folder(&[
+            (
+                "m.toml",
+                "maxmemory = \"1gb\"\nsave = [\"9 1\", \"8 2\"]\nappendonly = true\ninclude = [\"INC\"]\n",
+            ),
+            (
+                "m.conf",
+                "maxmemory 1gb\nsave 9 1\nsave 8 2\nappendonly yes\ninclude INC\n",
+            ),
+            ("rest.conf", "rename-command FLUSHALL \"\"\nhz 3\n"),
+        ]);
+        let values = |name: &str| {
+            let path = folder.path().join(name);
+            let include = folder.path().join("rest.conf");
+            let text = std::fs::read_to_string(&path)
+                .unwrap()
+                .replace("INC", include.to_str().unwrap());
+            std::fs::write(&path, text).unwrap();
+            let loaded =
+                serve(&[path.to_str().unwrap()], &[], "").unwrap_or_else(|error| panic!("{error}"));
+            directives()
+                .map(|directive| directive.get(&loaded.config))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(values("m.toml"), values("m.conf"));
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error() {
+        let error = serve(&["/no/such/file.conf"], &[], "")
+            .err()
+            .unwrap_or_default();
+        let expected = "***\nFatal error, can't open config file '/no/such/file.conf': No such file or directory";
+        assert!(error.ends_with(expected), "{error}");
+    }
+}
