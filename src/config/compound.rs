@@ -502,7 +502,7 @@ impl Kind<Vec<Vec<Vec<u8>>>> for Lines {
             args => args.iter().map(|arg| arg.to_vec()).collect(),
         };
         if line.len() < self.least || line.len() > self.most {
-            return Err("wrong number of arguments".into());
+            return Err("Bad directive or wrong number of arguments".into());
         }
         value.push(line);
         Ok(())

@@ -97,9 +97,13 @@ pub fn lookup(name: &[u8]) -> Option<&'static Directive> {
     directives().find(|directive| directive.is_called(name))
 }
 
-/// A directive that `CONFIG` may name.
-fn lookup_adjustable(name: &[u8]) -> Option<&'static Directive> {
-    lookup(name).filter(|directive| !directive.file_only)
+/// A directive that `CONFIG` may name, and which of its names that is.
+fn lookup_adjustable(name: &[u8]) -> Option<(&'static Directive, &'static str)> {
+    let directive = lookup(name).filter(|directive| !directive.file_only)?;
+    let known = directive
+        .names()
+        .find(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
+    Some((directive, known))
 }
 
 /// Why `CONFIG SET` changed nothing, in the words of the reply. The names are as the client wrote them.
@@ -137,7 +141,7 @@ impl Config {
         };
         for pattern in patterns {
             if !pattern.iter().any(|byte| b"[*?".contains(byte)) {
-                if let Some(directive) = lookup_adjustable(pattern) {
+                if let Some((directive, _)) = lookup_adjustable(pattern) {
                     add(pattern, directive);
                 }
                 continue;
@@ -160,10 +164,11 @@ impl Config {
     /// `local` says whether the client connects from this machine, which `enable-protected-configs local` asks for.
     /// Nothing is applied to the running server: the caller compares the old and the new value.
     pub fn set(&self, pairs: &[(&[u8], &[u8])], local: bool) -> Result<Config, SetError> {
-        let mut targets: Vec<(&Directive, &[u8])> = Vec::with_capacity(pairs.len());
+        let mut targets: Vec<(&Directive, &'static str, &[u8])> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let spelled = || String::from_utf8_lossy(name).into_owned();
-            let directive = lookup_adjustable(name).ok_or_else(|| SetError::Unknown(spelled()))?;
+            let (directive, known) =
+                lookup_adjustable(name).ok_or_else(|| SetError::Unknown(spelled()))?;
             match directive.change {
                 Change::AtStart => return Err(SetError::Immutable(spelled())),
                 Change::Protected if !self.security.enable_protected_configs.allows(local) => {
@@ -173,18 +178,18 @@ impl Config {
             }
             if targets
                 .iter()
-                .any(|(other, _)| other.name == directive.name)
+                .any(|(other, ..)| other.name == directive.name)
             {
                 return Err(SetError::Duplicate(spelled()));
             }
-            targets.push((directive, value));
+            targets.push((directive, known, value));
         }
         let mut config = self.clone();
-        for (directive, value) in targets {
+        for (directive, known, value) in targets {
             directive.clear(&mut config);
             directive
                 .set(&mut config, &[value])
-                .map_err(|reason| SetError::Invalid(directive.name, reason))?;
+                .map_err(|reason| SetError::Invalid(known, reason))?;
         }
         Ok(config)
     }
