@@ -194,10 +194,7 @@ impl Loader {
             });
         }
         let text = std::fs::read(path).map_err(|error| unreadable(origin, path, &error))?;
-        let statements = if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        let statements = if toml::is_toml(path) {
             toml::statements(&text, path)?
         } else {
             file::statements(&text, path)?

@@ -12,6 +12,12 @@ use toml::de::{DeTable, DeValue};
 use super::load::{LoadError, Origin, Problem, Statement};
 use super::lookup;
 
+/// Whether the file of this name is TOML.
+pub fn is_toml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+}
+
 /// A file, and where its lines are.
 struct Source<'a> {
     path: &'a Path,
