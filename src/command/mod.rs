@@ -5,15 +5,22 @@
 //!
 //! - [`call`] is what a command's function sees; [`error`] what it may answer instead of a reply.
 //! - [`keyspec`] finds the keys among the arguments; [`registry`] finds a row by name; [`dispatch`] decides whether and under which locks it runs.
+//! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
 //! - [`instance`] is what all connections of one server share.
 
 pub mod call;
 pub mod dispatch;
 pub mod error;
+pub mod help;
 pub mod instance;
 pub mod keyspec;
 pub mod registry;
+pub mod syntax;
 
+pub mod client;
+// The family is called as the room is.
+#[allow(clippy::module_inception)]
+pub mod command;
 pub mod connection;
 pub mod string;
 
@@ -25,7 +32,16 @@ pub use instance::Instance;
 pub use keyspec::{Begin, Find, KeyFlags, KeySpec};
 
 /// Every command, family by family.
-pub static FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub static FAMILIES: &[&[Command]] = &[client::COMMANDS, command::COMMANDS, connection::COMMANDS, string::COMMANDS];
+
+/// What became of a command that new programs should not use.
+#[derive(Clone, Copy, Debug)]
+pub struct Deprecated {
+    /// The version of Redis that deprecated it.
+    pub since: &'static str,
+    /// What to use instead; commands and arguments in backquotes.
+    pub instead: &'static str,
+}
 
 /// The declaration of a command or subcommand.
 #[derive(Debug)]
@@ -54,6 +70,8 @@ pub struct Command {
     pub tips: &'static [&'static str],
     /// ACL categories beyond those that flags and group imply.
     pub categories: Categories,
+    /// Since when there is something better, if there is.
+    pub deprecated: Option<Deprecated>,
     /// The subcommands of a container command.
     pub subcommands: &'static [Command],
 }
@@ -73,6 +91,7 @@ impl Command {
         syntax: "",
         tips: &[],
         categories: Categories::empty(),
+        deprecated: None,
         subcommands: &[],
     };
 
@@ -160,6 +179,15 @@ bitflags! {
     }
 }
 
+impl Flags {
+    /// Those that COMMAND INFO shows.
+    pub const SHOWN: Flags = Flags::all()
+        .difference(Flags::MAY_REPLICATE)
+        .difference(Flags::PROTECTED)
+        .difference(Flags::TOUCHES_ARBITRARY_KEYS)
+        .difference(Flags::EXCLUSIVE);
+}
+
 bitflags! {
     /// ACL categories.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,6 +234,14 @@ bitflags! {
         const TRANSACTION = 1 << 19;
         #[allow(missing_docs)]
         const SCRIPTING = 1 << 20;
+    }
+}
+
+impl Categories {
+    /// The category of this name in any case, or none.
+    pub fn by_name(name: &[u8]) -> Categories {
+        let found = Categories::all().iter_names().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        found.map_or(Categories::empty(), |(_, category)| category)
     }
 }
 
