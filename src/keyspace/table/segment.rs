@@ -26,7 +26,7 @@ const FULL: (usize, usize) = (9, 10);
 const CROWDED: (usize, usize) = (3, 4);
 
 /// How many buckets from its home a key is put in good conscience.
-const REACH: usize = 7;
+const REACH: usize = 12;
 
 /// A new size is chosen so that at most this part of the slots is in use.
 const ROOMY: (usize, usize) = (3, 4);

@@ -156,7 +156,7 @@ fn agree(table: &Table<Item>, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn table_does_what_a_map_does(hashes in hashes(), steps in steps()) {

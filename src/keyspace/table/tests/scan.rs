@@ -9,7 +9,7 @@ use super::{Item, Key, check, filled, hash_of, insert, key, remove, scatter};
 use crate::keyspace::table::{SWEPT_MARK, Sweep, Table};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// The keys below `lasting` stay; batches of others come and go between the steps of the scan.
     #[test]
