@@ -91,7 +91,10 @@ impl Tables {
 
     fn insert(&mut self, number: u64) {
         let key = key(number);
-        let item = Item(Box::new(Content { key, value: [1; 80] }));
+        let item = Item(Box::new(Content {
+            key,
+            value: [1; 80],
+        }));
         self.of_mut(hash(&key)).insert(hash(&key), item);
     }
 

@@ -61,26 +61,39 @@ fn removal_in_hash_order_gives_memory_back() {
     assert_eq!(table.table_bytes(), 0);
 }
 
-/// At whatever size, taking one key and putting it back must not rebuild every time. The first item of a
-/// table is the exception: without it the table owns nothing.
+/// At whatever size, on the way up and on the way down, taking one key and putting it back must not
+/// rebuild every time. The first item of a table is the exception: without it the table owns nothing.
 #[test]
 fn no_size_makes_one_key_thrash() {
-    let mut table = Table::new(0);
-    insert(&mut table, key(scatter(0), 0), 0);
+    let mut table = filled(1);
     for number in 1..3000 {
-        let key = key(scatter(number), number);
-        let mut rebuilds = 0;
-        for _ in 0..8 {
-            let before = table.table_bytes();
-            insert(&mut table, key, number);
-            let between = table.table_bytes();
-            remove(&mut table, &key);
-            rebuilds +=
-                usize::from(before != between) + usize::from(between != table.table_bytes());
-        }
-        assert!(rebuilds <= 1, "{rebuilds} rebuilds at {number} items");
-        insert(&mut table, key, number);
+        assert!(
+            rebuilds_at(&mut table, number) <= 1,
+            "{number} on the way up"
+        );
+        insert(&mut table, key(scatter(number), number), number);
     }
+    for number in (1..3000).rev() {
+        remove(&mut table, &key(scatter(number), number)).unwrap();
+        assert!(
+            rebuilds_at(&mut table, number) <= 2,
+            "{number} on the way down"
+        );
+    }
+}
+
+/// Inserts and removes one key again and again; tells how often that changed the table's size.
+fn rebuilds_at(table: &mut Table<Item>, number: u64) -> usize {
+    let key = key(scatter(number), number);
+    let mut rebuilds = 0;
+    for _ in 0..8 {
+        let before = table.table_bytes();
+        insert(table, key, number);
+        let between = table.table_bytes();
+        remove(table, &key).unwrap();
+        rebuilds += usize::from(before != between) + usize::from(between != table.table_bytes());
+    }
+    rebuilds
 }
 
 /// Hashes that do not scatter must not blow up the directory either.
