@@ -99,5 +99,9 @@ pub fn process_memory() -> ProcessMemory {
             &mut faults,
         );
     }
-    ProcessMemory { resident, peak_resident, committed }
+    ProcessMemory {
+        resident,
+        peak_resident,
+        committed,
+    }
 }

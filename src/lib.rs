@@ -1,4 +1,35 @@
-//! Minium, an in-memory cache server that speaks the Redis protocol.
+//! Minium, an in-memory cache server that speaks the Redis protocol and uses all cores.
+//!
+//! The house, room by room, from the street to the cellar:
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`server`] | listener, workers, connections, background, shutdown; the only room with sockets and tasks |
+//! | [`command`] | one file per command family; a command is a row and a function beside it |
+//! | [`clients`] | what a command sees of its connection, and the registry of all connections |
+//! | [`telemetry`] | counters, INFO, the log |
+//! | [`keyspace`] | every key in hash order: shards, table, entries, expiry, the effects funnel |
+//! | [`types`] | the values and their compact encodings |
+//! | [`protocol`] | requests in, replies out; knows bytes only |
+//! | [`config`] | one declaration per directive, and every way to set it |
+//!
+//! Imports run downward in this list; `protocol`, `config`, [`metric`] and [`allocator`] are leaves that any room may use.
+//!
+//! To follow a command on its way: `server::connection` reads and parses, `command::dispatch` finds its row and locks its
+//! keys' shards, the function beside the row works on `keyspace::db` and writes its reply.
+
+pub mod allocator;
+pub mod clients;
+pub mod command;
 pub mod config;
-pub mod protocol;
 pub mod keyspace;
+pub mod metric;
+pub mod protocol;
+pub mod server;
+pub mod telemetry;
+pub mod types;
+
+/// The version of this server.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version of Redis whose behaviour this server has; client libraries look at it to know what they may use.
+pub const REDIS_VERSION: &str = "7.2.4";

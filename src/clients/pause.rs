@@ -32,8 +32,15 @@ impl Pause {
     pub fn start(&self, mode: PauseMode, until: u64, now: u64) {
         let _writer = self.writer.lock();
         let in_force = self.mode(now);
-        self.all.store(mode == PauseMode::All || in_force == Some(PauseMode::All), Relaxed);
-        let kept = if in_force.is_some() { self.until.load(Relaxed) } else { 0 };
+        self.all.store(
+            mode == PauseMode::All || in_force == Some(PauseMode::All),
+            Relaxed,
+        );
+        let kept = if in_force.is_some() {
+            self.until.load(Relaxed)
+        } else {
+            0
+        };
         self.until.store(until.max(kept), Relaxed);
         self.active.store(true, Relaxed);
     }
@@ -51,7 +58,11 @@ impl Pause {
         if !self.active.load(Relaxed) || self.until.load(Relaxed) <= now {
             return None;
         }
-        Some(if self.all.load(Relaxed) { PauseMode::All } else { PauseMode::Write })
+        Some(if self.all.load(Relaxed) {
+            PauseMode::All
+        } else {
+            PauseMode::Write
+        })
     }
 
     /// When the pause in force ends by itself, in milliseconds since the epoch.

@@ -115,7 +115,14 @@ impl Handle {
     pub(super) fn publish(&self, client: &Client) {
         self.database.store(client.database as u32, Relaxed);
         self.last_command.store(client.last_command, Relaxed);
-        self.resp.store(if client.version == Version::Resp3 { 3 } else { 2 }, Relaxed);
+        self.resp.store(
+            if client.version == Version::Resp3 {
+                3
+            } else {
+                2
+            },
+            Relaxed,
+        );
         self.no_evict.store(client.no_evict, Relaxed);
         self.no_touch.store(client.no_touch, Relaxed);
     }
@@ -137,14 +144,23 @@ pub struct Registry {
 
 impl Registry {
     /// Takes in a new connection, which `worker` serves.
-    pub fn register(&self, kind: Kind, descriptor: i32, now: u64, worker: UnboundedSender<Signal>) -> Arc<Handle> {
+    pub fn register(
+        &self,
+        kind: Kind,
+        descriptor: i32,
+        now: u64,
+        worker: UnboundedSender<Signal>,
+    ) -> Arc<Handle> {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let handle = Arc::new(Handle {
             id,
             kind,
             descriptor,
             connected: now,
-            names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
+            names: Mutex::new(Names {
+                user: "default".to_owned(),
+                ..Names::default()
+            }),
             last_interaction: AtomicU64::new(now),
             query_buffer: AtomicU64::new(0),
             query_buffer_capacity: AtomicU64::new(0),
@@ -173,7 +189,11 @@ impl Registry {
 
     /// All clients, oldest first.
     pub fn all(&self) -> Vec<Arc<Handle>> {
-        let mut all: Vec<_> = self.clients.iter().map(|item| Arc::clone(item.value())).collect();
+        let mut all: Vec<_> = self
+            .clients
+            .iter()
+            .map(|item| Arc::clone(item.value()))
+            .collect();
         all.sort_unstable_by_key(|handle| handle.id);
         all
     }

@@ -67,10 +67,17 @@ impl<'a> Call<'a> {
     #[inline]
     pub fn key(&self, index: usize) -> Key<'a> {
         let bytes = self.arg(index);
-        let KeyHashes { first, step, hashes } = self.hashes;
+        let KeyHashes {
+            first,
+            step,
+            hashes,
+        } = self.hashes;
         let place = index.wrapping_sub(first);
         if place == 0 && !hashes.is_empty() {
-            return Key { bytes, hash: hashes[0] };
+            return Key {
+                bytes,
+                hash: hashes[0],
+            };
         }
         match hashes.get(place / step) {
             Some(&hash) if place.is_multiple_of(step) => Key { bytes, hash },

@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
 use crate::protocol::{Version, number};
 
-const ALWAYS: Flags = Flags::NOSCRIPT.union(Flags::LOADING).union(Flags::STALE).union(Flags::FAST);
+const ALWAYS: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::FAST);
 const BEFORE_AUTH: Flags = ALWAYS.union(Flags::NO_AUTH).union(Flags::ALLOW_BUSY);
 
 /// The rows of this family.
@@ -114,14 +117,17 @@ fn quit(call: &mut Call<'_>) -> Outcome {
 fn select(call: &mut Call<'_>) -> Outcome {
     let index = number::parse_i64(call.arg(1)).and_then(|index| i32::try_from(index).ok());
     let index = index.ok_or(Error::NotInteger)?;
-    let index = usize::try_from(index).ok().filter(|&index| index < call.instance.keyspace.databases());
+    let index = usize::try_from(index)
+        .ok()
+        .filter(|&index| index < call.instance.keyspace.databases());
     call.client.database = index.ok_or(Error::DatabaseIndex)?;
     call.reply.ok();
     Ok(())
 }
 
 fn reset(call: &mut Call<'_>) -> Outcome {
-    call.client.reset(call.config.requirepass.is_empty());
+    call.client
+        .reset(call.config.security.requirepass.is_empty());
     call.reply.set_version(call.client.version);
     call.reply.simple("RESET");
     Ok(())
@@ -129,7 +135,7 @@ fn reset(call: &mut Call<'_>) -> Outcome {
 
 fn auth(call: &mut Call<'_>) -> Outcome {
     match call.len() {
-        2 if call.config.requirepass.is_empty() => {
+        2 if call.config.security.requirepass.is_empty() => {
             return Err(Error::text(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
@@ -145,10 +151,12 @@ fn auth(call: &mut Call<'_>) -> Outcome {
 
 /// Lets the client in if the name is `default` and the password is right; any is while none is required.
 fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
-    let required = call.config.requirepass.as_bytes();
+    let required = &call.config.security.requirepass[..];
     if user != b"default" || !(required.is_empty() || same(password, required)) {
         call.instance.telemetry.auth_failures.fetch_add(1, Relaxed);
-        return Err(Error::text("WRONGPASS invalid username-password pair or user is disabled."));
+        return Err(Error::text(
+            "WRONGPASS invalid username-password pair or user is disabled.",
+        ));
     }
     call.client.authenticated = true;
     Ok(())
@@ -156,7 +164,10 @@ fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
 
 /// Compares without telling by its duration how much of the password was right.
 fn same(given: &[u8], required: &[u8]) -> bool {
-    let difference = given.iter().zip(required.iter().cycle()).fold(0, |all, (a, b)| all | (a ^ b));
+    let difference = given
+        .iter()
+        .zip(required.iter().cycle())
+        .fold(0, |all, (a, b)| all | (a ^ b));
     given.len() == required.len() && std::hint::black_box(difference) == 0
 }
 
@@ -167,7 +178,11 @@ fn hello(call: &mut Call<'_>) -> Outcome {
             Some(2) => Version::Resp2,
             Some(3) => Version::Resp3,
             Some(_) => return Err(Error::text("NOPROTO unsupported protocol version")),
-            None => return Err(Error::text("ERR Protocol version is not an integer or out of range")),
+            None => {
+                return Err(Error::text(
+                    "ERR Protocol version is not an integer or out of range",
+                ));
+            }
         };
     }
     let mut name = None;
@@ -179,11 +194,13 @@ fn hello(call: &mut Call<'_>) -> Outcome {
             credentials = Some((call.arg(place + 1), call.arg(place + 2)));
             place += 3;
         } else if call.is(place, "SETNAME") && left >= 1 {
-            name = Some(client_name(call.arg(place + 1)).map_err(|()| Error::text(NAME_ERROR))?);
+            name = Some(client_name(call.arg(place + 1))?);
             place += 2;
         } else {
             let option = String::from_utf8_lossy(call.arg(place));
-            return Err(Error::text(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(Error::text(format!(
+                "ERR Syntax error in HELLO option '{option}'"
+            )));
         }
     }
     if let Some((user, password)) = credentials {
@@ -220,14 +237,13 @@ fn hello(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// What is said about a name that CLIENT LIST could not show.
-pub const NAME_ERROR: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
-
-/// A client's name, if it has only printable characters without spaces.
-pub fn client_name(name: &[u8]) -> Result<&str, ()> {
-    if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
-        std::str::from_utf8(name).map_err(|_| ())
-    } else {
-        Err(())
-    }
+/// A client's name, as HELLO and CLIENT SETNAME take it: printable characters without spaces, which CLIENT LIST can show.
+pub(super) fn client_name(name: &[u8]) -> Result<&str, Error> {
+    let printable = name.iter().all(|byte| (b'!'..=b'~').contains(byte));
+    std::str::from_utf8(name)
+        .ok()
+        .filter(|_| printable)
+        .ok_or_else(|| {
+            Error::text("ERR Client names cannot contain spaces, newlines or special characters.")
+        })
 }

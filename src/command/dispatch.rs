@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::registry::{Entry, Locks};
 use super::{Flags, Outcome};
 use crate::clients::{Client, PauseMode, ReplyMode};
-use crate::config::{Config, EnableCommand};
+use crate::config::Config;
 use crate::keyspace::db::Moment;
 use crate::keyspace::{Db, Locked, hash};
 use crate::protocol::{Reply, Request};
@@ -62,7 +62,11 @@ impl<'a> Batch<'a> {
             Some(Locks::One(key)) if key < request.len() => hash::of(request.arg(key)),
             _ => 0,
         };
-        Prepared { request, entry, hash }
+        Prepared {
+            request,
+            entry,
+            hash,
+        }
     }
 
     /// Overlaps the cache misses of a group of requests.
@@ -116,36 +120,65 @@ impl<'a> Batch<'a> {
 
     /// Takes replies back that the client does not want, and tells how to go on.
     #[inline]
-    fn finish(&self, client: &mut Client, before: ReplyMode, start: usize, out: &mut Vec<u8>) -> Flow {
+    fn finish(
+        &self,
+        client: &mut Client,
+        before: ReplyMode,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Flow {
         if before != ReplyMode::On && client.reply_mode == before {
             out.truncate(start);
             if before == ReplyMode::SkipNext {
                 client.reply_mode = ReplyMode::On;
             }
         }
-        if client.close { Flow::Close } else { Flow::Next }
+        if client.close {
+            Flow::Close
+        } else {
+            Flow::Next
+        }
     }
 
     /// Finds the subcommand and decides whether the client may run it now.
     #[inline]
-    fn admit<'e>(&self, client: &Client, prepared: &Prepared<'e>) -> Result<&'e Entry, Refusal<'e>> {
+    fn admit<'e>(
+        &self,
+        client: &Client,
+        prepared: &Prepared<'e>,
+    ) -> Result<&'e Entry, Refusal<'e>> {
         let request = prepared.request;
-        let Some(mut entry) = prepared.entry else { return Err(unknown_command(request).into()) };
+        let Some(mut entry) = prepared.entry else {
+            return Err(unknown_command(request).into());
+        };
         if !entry.subcommands.is_empty() && request.len() > 1 {
-            entry = entry.subcommand(request.arg(1)).ok_or_else(|| unknown_subcommand(entry, request))?;
+            entry = entry
+                .subcommand(request.arg(1))
+                .ok_or_else(|| unknown_subcommand(entry, request))?;
         }
         let row = entry.row;
         if !row.accepts(request.len()) {
-            return Err(Refusal::Error(Error::Arity(entry.full_name.clone()), Some(entry)));
+            return Err(Refusal::Error(
+                Error::Arity(entry.full_name.clone()),
+                Some(entry),
+            ));
         }
         if row.flags.contains(Flags::PROTECTED) && !self.allows_protected(client, entry) {
-            return Err(Refusal::Error(protected(prepared.entry.unwrap_or(entry)), Some(entry)));
+            return Err(Refusal::Error(
+                protected(prepared.entry.unwrap_or(entry)),
+                Some(entry),
+            ));
         }
         if !client.authenticated && !row.flags.contains(Flags::NO_AUTH) {
-            return Err(Refusal::Error(Error::text("NOAUTH Authentication required."), Some(entry)));
+            return Err(Refusal::Error(
+                Error::text("NOAUTH Authentication required."),
+                Some(entry),
+            ));
         }
         if let Some(mode) = self.instance.pause.mode(self.moment.now) {
-            let may_change = row.flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE));
+            let may_change = row
+                .flags
+                .intersects(Flags::WRITE.union(Flags::MAY_REPLICATE));
             if mode == PauseMode::All || may_change {
                 return Err(Refusal::Postpone);
             }
@@ -155,31 +188,76 @@ impl<'a> Batch<'a> {
 
     /// Locks the shards of the command's keys and runs it.
     #[inline]
-    fn call(&self, client: &mut Client, entry: &Entry, prepared: &Prepared<'_>, out: &mut Vec<u8>) -> Outcome {
+    fn call(
+        &self,
+        client: &mut Client,
+        entry: &Entry,
+        prepared: &Prepared<'_>,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
         let request = prepared.request;
         let keyspace = &self.instance.keyspace;
         let one = [prepared.hash];
         let mut many: SmallVec<[u64; 16]> = SmallVec::new();
         let (locked, hashes): (Locked<'_>, KeyHashes<'_>) = match entry.locks {
-            Locks::One(first) => {
-                (keyspace.lock_one(prepared.hash), KeyHashes { first, step: 1, hashes: &one })
-            }
-            Locks::Nothing => (keyspace.lock_none(), KeyHashes { first: 0, step: 1, hashes: &[] }),
-            Locks::All => (keyspace.lock_all(), KeyHashes { first: 0, step: 1, hashes: &[] }),
+            Locks::One(first) => (
+                keyspace.lock_one(prepared.hash),
+                KeyHashes {
+                    first,
+                    step: 1,
+                    hashes: &one,
+                },
+            ),
+            Locks::Nothing => (
+                keyspace.lock_none(),
+                KeyHashes {
+                    first: 0,
+                    step: 1,
+                    hashes: &[],
+                },
+            ),
+            Locks::All => (
+                keyspace.lock_all(),
+                KeyHashes {
+                    first: 0,
+                    step: 1,
+                    hashes: &[],
+                },
+            ),
             Locks::Range { first, last, step } => {
                 let end = if last < 0 {
-                    request.len().saturating_sub(last.unsigned_abs() as usize - 1)
+                    request
+                        .len()
+                        .saturating_sub(last.unsigned_abs() as usize - 1)
                 } else {
                     request.len().min(last as usize + 1)
                 };
-                many.extend((first..end).step_by(step).map(|place| hash::of(request.arg(place))));
-                (keyspace.lock_many(many.iter().copied()), KeyHashes { first, step, hashes: &many })
+                many.extend(
+                    (first..end)
+                        .step_by(step)
+                        .map(|place| hash::of(request.arg(place))),
+                );
+                (
+                    keyspace.lock_many(many.iter().copied()),
+                    KeyHashes {
+                        first,
+                        step,
+                        hashes: &many,
+                    },
+                )
             }
             Locks::Specs => {
                 // Arguments that contradict themselves name no keys; the command will refuse them.
                 let keys = entry.row.key_positions(request).unwrap_or_default();
                 many.extend(keys.iter().map(|&(place, _)| hash::of(request.arg(place))));
-                (keyspace.lock_many(many.iter().copied()), KeyHashes { first: 0, step: 1, hashes: &[] })
+                (
+                    keyspace.lock_many(many.iter().copied()),
+                    KeyHashes {
+                        first: 0,
+                        step: 1,
+                        hashes: &[],
+                    },
+                )
             }
         };
         let mut moment = self.moment;
@@ -202,16 +280,14 @@ impl<'a> Batch<'a> {
     }
 
     fn allows_protected(&self, client: &Client, entry: &Entry) -> bool {
-        let setting = if entry.full_name.starts_with("debug") {
-            self.config.enable_debug_command
+        let security = &self.config.security;
+        let is_debug = entry.full_name.starts_with("debug");
+        let permission = if is_debug {
+            security.enable_debug_command
         } else {
-            self.config.enable_module_command
+            security.enable_module_command
         };
-        match setting {
-            EnableCommand::Yes => true,
-            EnableCommand::No => false,
-            EnableCommand::Local => client.handle.kind.is_local(),
-        }
+        permission.allows(client.handle.kind.is_local())
     }
 
     fn answer_error(&self, client: &Client, out: &mut Vec<u8>, error: &Error) {
@@ -222,9 +298,14 @@ impl<'a> Batch<'a> {
     }
 
     fn count_error(&self, line: &[u8]) {
-        let end = line.iter().position(|&byte| byte == b'\r').unwrap_or(line.len());
+        let end = line
+            .iter()
+            .position(|&byte| byte == b'\r')
+            .unwrap_or(line.len());
         self.stats.errors.add(1);
-        self.instance.telemetry.count_error(&String::from_utf8_lossy(&line[..end]));
+        self.instance
+            .telemetry
+            .count_error(&String::from_utf8_lossy(&line[..end]));
     }
 }
 
@@ -258,14 +339,19 @@ fn unknown_command(request: Request<'_>) -> Error {
         arguments.push_str(&format!("'{}' ", shown(argument, left)));
     }
     let name = shown(request.arg(0), REPEATED);
-    Error::text(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+    Error::text(format!(
+        "ERR unknown command '{name}', with args beginning with: {arguments}"
+    ))
 }
 
 #[cold]
 fn unknown_subcommand<'a>(container: &Entry, request: Request<'_>) -> Refusal<'a> {
     let word = shown(request.arg(1), REPEATED);
     let container = container.row.name.to_ascii_uppercase();
-    Error::text(format!("ERR unknown subcommand '{word}'. Try {container} HELP.")).into()
+    Error::text(format!(
+        "ERR unknown subcommand '{word}'. Try {container} HELP."
+    ))
+    .into()
 }
 
 #[cold]

@@ -87,7 +87,7 @@ impl Instance {
         let telemetry = Telemetry::new(workers + 1, commands.len());
         let started_unix = unix_millis() / 1000;
         Arc::new(Instance {
-            keyspace: Keyspace::new(config.databases as usize, workers),
+            keyspace: Keyspace::new(config.general.databases as usize, workers),
             telemetry,
             commands,
             config: ArcSwap::from_pointee(config),
@@ -101,7 +101,10 @@ impl Instance {
             workers,
             shutdown: watch::Sender::new(None),
             last_save: AtomicU64::new(started_unix),
-            debug: DebugSwitches { active_expire: true.into(), cron_paused: false.into() },
+            debug: DebugSwitches {
+                active_expire: true.into(),
+                cron_paused: false.into(),
+            },
         })
     }
 
@@ -118,7 +121,9 @@ impl Instance {
 
 /// Milliseconds since the epoch.
 pub fn unix_millis() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
 /// `bytes` random bytes in hexadecimal.

@@ -79,12 +79,20 @@ pub enum Find {
 impl KeySpec {
     /// One key at argument `index`.
     pub const fn at(index: usize, flags: KeyFlags) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: 0, step: 1 } }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Range { last: 0, step: 1 },
+        }
     }
 
     /// Keys from argument `index` to the last one, every `step`-th.
     pub const fn from(index: usize, step: usize, flags: KeyFlags) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: -1, step } }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Range { last: -1, step },
+        }
     }
 }
 
@@ -111,18 +119,29 @@ impl KeySpec {
         };
         let (first, last, step) = match self.find {
             Find::Range { last, step } if last >= 0 => (begin, begin + last as usize, step),
-            Find::Range { last, step } => (begin, request.len().checked_sub(last.unsigned_abs() as usize)?, step),
+            Find::Range { last, step } => (
+                begin,
+                request.len().checked_sub(last.unsigned_abs() as usize)?,
+                step,
+            ),
             Find::Count { count, first, step } => {
                 let place = begin + count;
-                let keys = (place < request.len()).then(|| number::parse_i64(request.arg(place)))??;
-                let keys = usize::try_from(keys).ok().filter(|&keys| keys > 0 && keys <= request.len())?;
+                let keys =
+                    (place < request.len()).then(|| number::parse_i64(request.arg(place)))??;
+                let keys = usize::try_from(keys)
+                    .ok()
+                    .filter(|&keys| keys > 0 && keys <= request.len())?;
                 (begin + first, begin + first + (keys - 1) * step, step)
             }
         };
         if last >= request.len() {
             return None;
         }
-        found.extend((first..=last).step_by(step).map(|place| (place, self.flags)));
+        found.extend(
+            (first..=last)
+                .step_by(step)
+                .map(|place| (place, self.flags)),
+        );
         Some(())
     }
 }

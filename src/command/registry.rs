@@ -114,7 +114,9 @@ impl Registry {
     /// The command of this name, in any case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Entry> {
-        let Some(folded) = fold(name) else { return self.find_long(name) };
+        let Some(folded) = fold(name) else {
+            return self.find_long(name);
+        };
         let mut slot = slot_of(folded);
         loop {
             let (candidate, index) = self.slots[slot];
@@ -124,7 +126,12 @@ impl Registry {
             // Folding takes a few other bytes for letters, so the name itself has the last word.
             if candidate == folded {
                 let entry = &self.entries[usize::from(index)];
-                return entry.row.name.as_bytes().eq_ignore_ascii_case(name).then_some(entry);
+                return entry
+                    .row
+                    .name
+                    .as_bytes()
+                    .eq_ignore_ascii_case(name)
+                    .then_some(entry);
             }
             slot = (slot + 1) % SLOTS;
         }
@@ -133,7 +140,9 @@ impl Registry {
     #[cold]
     fn find_long(&self, name: &[u8]) -> Option<&Entry> {
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-        self.long.get(&name).map(|&index| &self.entries[usize::from(index)])
+        self.long
+            .get(&name)
+            .map(|&index| &self.entries[usize::from(index)])
     }
 
     /// The command or, for `config|get` and the like, the subcommand of this full name.
@@ -171,16 +180,30 @@ impl Registry {
 impl Entry {
     /// The subcommand of this name, in any case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&Entry> {
-        self.subcommands.iter().find(|entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .find(|entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name))
     }
 }
 
 fn entry(row: &'static Command, container: Option<&str>, count: &mut usize) -> Entry {
     let id = *count;
     *count += 1;
-    let full_name = container.map_or(row.name.to_owned(), |container| format!("{container}|{}", row.name));
-    let subcommands = row.subcommands.iter().map(|row| entry(row, Some(&full_name), count)).collect();
-    Entry { row, full_name, id, subcommands, locks: Locks::of(row) }
+    let full_name = container.map_or(row.name.to_owned(), |container| {
+        format!("{container}|{}", row.name)
+    });
+    let subcommands = row
+        .subcommands
+        .iter()
+        .map(|row| entry(row, Some(&full_name), count))
+        .collect();
+    Entry {
+        row,
+        full_name,
+        id,
+        subcommands,
+        locks: Locks::of(row),
+    }
 }
 
 #[inline]

@@ -20,8 +20,17 @@ impl AccessClock {
     /// A clock showing `now_ms`, in milliseconds since the epoch.
     pub fn new(now_ms: u64, lfu: bool, log_factor: u32, decay_minutes: u32) -> AccessClock {
         let seconds = now_ms / 1000;
-        let now = if lfu { (seconds / 60) & 0xFFFF } else { seconds & 0xFF_FFFF };
-        AccessClock { lfu, now: now as u32, log_factor, decay_minutes }
+        let now = if lfu {
+            (seconds / 60) & 0xFFFF
+        } else {
+            seconds & 0xFF_FFFF
+        };
+        AccessClock {
+            lfu,
+            now: now as u32,
+            log_factor,
+            decay_minutes,
+        }
     }
 
     /// Whether the entries count accesses (LFU) and do not date them.
@@ -32,13 +41,21 @@ impl AccessClock {
     /// The bits of an entry that was just created.
     #[inline]
     pub fn fresh(&self) -> u32 {
-        if self.lfu { self.now << 8 | u32::from(LFU_INITIAL) } else { self.now }
+        if self.lfu {
+            self.now << 8 | u32::from(LFU_INITIAL)
+        } else {
+            self.now
+        }
     }
 
     /// The bits after one more access.
     #[inline]
     pub fn touched(&self, bits: u32) -> u32 {
-        if self.lfu { self.counted(bits) } else { self.now }
+        if self.lfu {
+            self.counted(bits)
+        } else {
+            self.now
+        }
     }
 
     /// Seconds since the last access, under an LRU-like policy.
@@ -67,7 +84,11 @@ impl AccessClock {
         let counter = self.frequency(bits);
         let above = f64::from(counter.saturating_sub(LFU_INITIAL));
         let chance = 1.0 / (above * f64::from(self.log_factor) + 1.0);
-        let grown = if counter < u8::MAX && fastrand::f64() < chance { counter + 1 } else { counter };
+        let grown = if counter < u8::MAX && fastrand::f64() < chance {
+            counter + 1
+        } else {
+            counter
+        };
         self.now << 8 | u32::from(grown)
     }
 }
@@ -92,7 +113,10 @@ mod tests {
             bits = clock.touched(bits);
         }
         let frequency = clock.frequency(bits);
-        assert!((6..60).contains(&frequency), "1000 uses at factor 10 should count about 18, got {frequency}");
+        assert!(
+            (6..60).contains(&frequency),
+            "1000 uses at factor 10 should count about 18, got {frequency}"
+        );
         let later = AccessClock::new(180_000, true, 10, 1);
         assert_eq!(later.frequency(bits), frequency - 2);
         let never = AccessClock::new(180_000, true, 10, 0);

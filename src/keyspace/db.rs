@@ -8,7 +8,7 @@ use super::effects::{Effects, Event};
 use super::entry::{Entry, EntryMut, EntryRef, NewValue, ValueRef};
 use super::hash;
 use super::reclaim::Garbage;
-use super::shard::{Locked, Shard};
+use super::shard::Locked;
 use super::table::{Place, Table};
 
 /// A key and its hash, computed once.
@@ -24,7 +24,10 @@ impl<'a> Key<'a> {
     /// Hashes a name.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Key<'a> {
-        Key { bytes, hash: hash::of(bytes) }
+        Key {
+            bytes,
+            hash: hash::of(bytes),
+        }
     }
 }
 
@@ -70,7 +73,13 @@ pub struct Db<'a> {
 impl<'a> Db<'a> {
     /// A database seen through `locked`.
     pub fn new(locked: Locked<'a>, index: usize, moment: Moment, effects: &'a Effects) -> Db<'a> {
-        Db { locked, index, moment, touch: true, effects }
+        Db {
+            locked,
+            index,
+            moment,
+            touch: true,
+            effects,
+        }
     }
 
     /// The time of this command, in milliseconds since the epoch.
@@ -100,7 +109,11 @@ impl<'a> Db<'a> {
     /// Looks at a key and counts a hit or a miss, but records no access.
     pub fn peek_counted(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let found = self.find(key);
-        if found.is_some() { self.effects.hits.add(1) } else { self.effects.misses.add(1) }
+        if found.is_some() {
+            self.effects.hits.add(1);
+        } else {
+            self.effects.misses.add(1);
+        }
         found.map(|place| self.table(key).get(place))
     }
 
@@ -181,7 +194,9 @@ impl<'a> Db<'a> {
     /// Removes a key and frees it, heavy values elsewhere; answers whether it was there. The caller
     /// announces the change.
     pub fn delete(&mut self, key: Key<'_>) -> bool {
-        let Some(entry) = self.remove(key) else { return false };
+        let Some(entry) = self.remove(key) else {
+            return false;
+        };
         self.discard(entry);
         true
     }
@@ -192,13 +207,18 @@ impl<'a> Db<'a> {
         let heavy = matches!(entry.as_ref().value(), ValueRef::Object(object) if object.is_heavy());
         if heavy {
             let object = entry.into_object().expect("a heavy value is an object");
-            self.locked.keyspace().reclaimer.free(Garbage::Object(object));
+            self.locked
+                .keyspace()
+                .reclaimer
+                .free(Garbage::Object(object));
         }
     }
 
     /// Sets or clears the deadline of a key that exists. The caller announces the change.
     pub fn set_deadline(&mut self, key: Key<'_>, deadline: Option<u64>) -> bool {
-        let Some(place) = self.find(key) else { return false };
+        let Some(place) = self.find(key) else {
+            return false;
+        };
         let table = self.table(key);
         let mut entry = table.get_mut(place);
         if let (Some(_), Some(deadline)) = (entry.as_ref().deadline(), deadline) {
@@ -254,7 +274,9 @@ impl<'a> Db<'a> {
         let now = self.moment.now;
         let table = self.table(key);
         let place = table.find(key.hash, key.bytes)?;
-        if table.marks(place) & MARK_DEADLINE != 0 && table.get(place).deadline().is_some_and(|at| at <= now) {
+        if table.marks(place) & MARK_DEADLINE != 0
+            && table.get(place).deadline().is_some_and(|at| at <= now)
+        {
             self.expire(key, place);
             return None;
         }
@@ -280,18 +302,15 @@ fn replace(table: &mut Table<Entry>, place: Place, entry: Entry) -> Entry {
 
 fn mark(table: &mut Table<Entry>, place: Place) {
     let marks = table.marks(place) & !MARK_DEADLINE;
-    let deadline = if table.get(place).deadline().is_some() { MARK_DEADLINE } else { 0 };
+    let deadline = if table.get(place).deadline().is_some() {
+        MARK_DEADLINE
+    } else {
+        0
+    };
     table.set_marks(place, marks | deadline);
 }
 
 /// Whether an entry's time is over.
 pub fn is_dead(entry: EntryRef<'_>, now: u64) -> bool {
     entry.deadline().is_some_and(|at| at <= now)
-}
-
-/// Removes a dead entry at a place of a shard's table.
-pub(super) fn remove_dead(shard: &mut Shard, database: usize, place: Place, effects: &Effects) -> Entry {
-    let table = shard.table_mut(database);
-    effects.record(database, table.get(place).key(), Event::EXPIRED);
-    table.remove(place)
 }

@@ -107,7 +107,13 @@ impl Shape {
         let long = payload + if kind == Kind::Inline { 0 } else { 8 };
         let key = long + if flags & LONG_KEY != 0 { 4 } else { 0 };
         let value = key + key_length;
-        Shape { payload, key, key_length, value, size: (value + inline_length).next_multiple_of(8) }
+        Shape {
+            payload,
+            key,
+            key_length,
+            value,
+            size: (value + inline_length).next_multiple_of(8),
+        }
     }
 }
 
@@ -139,16 +145,27 @@ impl Entry {
             NewValue::Bytes(bytes) if bytes.len() <= MAX_INLINE => (Kind::Inline, bytes, 0),
             NewValue::Bytes(bytes) => {
                 let object = Box::new(Object::String(bytes.to_vec()));
-                (Kind::Object, &[], Box::into_raw(object).expose_provenance() as u64)
+                (
+                    Kind::Object,
+                    &[],
+                    Box::into_raw(object).expose_provenance() as u64,
+                )
             }
-            NewValue::Object(object) => (Kind::Object, &[], Box::into_raw(object).expose_provenance() as u64),
+            NewValue::Object(object) => (
+                Kind::Object,
+                &[],
+                Box::into_raw(object).expose_provenance() as u64,
+            ),
         };
         let long = key.len() >= LONG_KEY_FROM;
-        let flags = if deadline.is_some() { HAS_DEADLINE } else { 0 } | if long { LONG_KEY } else { 0 };
+        let flags =
+            if deadline.is_some() { HAS_DEADLINE } else { 0 } | if long { LONG_KEY } else { 0 };
         let shape = Shape::of(kind, flags, key.len(), inline.len());
         let layout = layout(shape.size);
         // SAFETY: the layout's size is at least the header's.
-        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
         let header = Header {
             kind,
             flags,
@@ -170,8 +187,10 @@ impl Entry {
                 let length = u32::try_from(key.len()).expect("keys are shorter than 4 GiB");
                 base.add(shape.key - 4).cast::<u32>().write(length);
             }
-            base.add(shape.key).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
-            base.add(shape.value).copy_from_nonoverlapping(NonNull::from(inline).cast(), inline.len());
+            base.add(shape.key)
+                .copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            base.add(shape.value)
+                .copy_from_nonoverlapping(NonNull::from(inline).cast(), inline.len());
         }
         Entry(base)
     }
@@ -287,7 +306,12 @@ impl<'a> EntryRef<'a> {
             // SAFETY: with LONG_KEY the four bytes before the key hold its length.
             unsafe { self.0.add(short.key - 4).cast::<u32>().read() as usize }
         };
-        Shape::of(header.kind, header.flags, key_length, usize::from(header.length))
+        Shape::of(
+            header.kind,
+            header.flags,
+            key_length,
+            usize::from(header.length),
+        )
     }
 
     /// The key.
@@ -308,7 +332,10 @@ impl<'a> EntryRef<'a> {
             Kind::Int => ValueRef::Int(unsafe { self.0.add(shape.payload).cast::<i64>().read() }),
             // SAFETY: `length` bytes behind the key are initialised.
             Kind::Inline => ValueRef::Inline(unsafe {
-                std::slice::from_raw_parts(self.0.add(shape.value).as_ptr(), usize::from(header.length))
+                std::slice::from_raw_parts(
+                    self.0.add(shape.value).as_ptr(),
+                    usize::from(header.length),
+                )
             }),
             // SAFETY: the payload is a live `Box<Object>`, borrowed as long as the entry.
             Kind::Object => ValueRef::Object(unsafe { &*self.object_pointer() }),
@@ -430,14 +457,21 @@ impl<'a> EntryMut<'a> {
                 unsafe { self.0.add(shape.payload).cast::<i64>().write(*n) }
             }
             (Kind::Inline, NewValue::Bytes(bytes)) => {
-                if bytes.len() > MAX_INLINE || (shape.value + bytes.len()).next_multiple_of(8) != shape.size {
+                if bytes.len() > MAX_INLINE
+                    || (shape.value + bytes.len()).next_multiple_of(8) != shape.size
+                {
                     return false;
                 }
                 // SAFETY: the bytes fit the block as just checked, cannot overlap it (`self` is exclusive), and
                 // the header keeps telling their number.
                 unsafe {
-                    self.0.add(shape.value).copy_from_nonoverlapping(NonNull::from(*bytes).cast(), bytes.len());
-                    self.0.cast::<Header>().write(Header { length: bytes.len() as u16, ..header });
+                    self.0
+                        .add(shape.value)
+                        .copy_from_nonoverlapping(NonNull::from(*bytes).cast(), bytes.len());
+                    self.0.cast::<Header>().write(Header {
+                        length: bytes.len() as u16,
+                        ..header
+                    });
                 }
             }
             _ => return false,
@@ -462,7 +496,12 @@ impl<'a> EntryMut<'a> {
         let header = self.as_ref().header();
         let [a, b, c, _] = access.to_le_bytes();
         // SAFETY: every entry begins with a header, and `self` is exclusive.
-        unsafe { self.0.cast::<Header>().write(Header { access: [a, b, c], ..header }) }
+        unsafe {
+            self.0.cast::<Header>().write(Header {
+                access: [a, b, c],
+                ..header
+            });
+        }
     }
 }
 
@@ -613,6 +652,10 @@ mod tests {
         let entry = Entry::new(b"key", NewValue::Bytes(&[b'x'; MAX_INLINE + 1]), Some(1));
         let Object::String(bytes) = *entry.into_object().unwrap();
         assert_eq!(bytes.len(), MAX_INLINE + 1);
-        assert!(Entry::new(b"key", NewValue::Int(1), None).into_object().is_none());
+        assert!(
+            Entry::new(b"key", NewValue::Int(1), None)
+                .into_object()
+                .is_none()
+        );
     }
 }

@@ -41,7 +41,8 @@ impl Shard {
     pub fn table_mut(&mut self, database: usize) -> &mut Table<Entry> {
         if database >= self.databases.len() {
             let prefix_bits = self.prefix_bits;
-            self.databases.resize_with(database + 1, || Table::new(prefix_bits));
+            self.databases
+                .resize_with(database + 1, || Table::new(prefix_bits));
         }
         &mut self.databases[database]
     }
@@ -83,8 +84,16 @@ pub struct Keyspace {
 impl Keyspace {
     /// An empty keyspace of `databases` databases for `workers` threads.
     pub fn new(databases: usize, workers: usize) -> Keyspace {
-        let shard_bits = (workers * SHARDS_PER_WORKER).next_power_of_two().trailing_zeros().min(MAX_SHARD_BITS);
-        let shard = || Slot(Mutex::new(Shard { databases: Vec::new(), prefix_bits: shard_bits }));
+        let shard_bits = (workers * SHARDS_PER_WORKER)
+            .next_power_of_two()
+            .trailing_zeros()
+            .min(MAX_SHARD_BITS);
+        let shard = || {
+            Slot(Mutex::new(Shard {
+                databases: Vec::new(),
+                prefix_bits: shard_bits,
+            }))
+        };
         Keyspace {
             shards: (0..1usize << shard_bits).map(|_| shard()).collect(),
             shard_bits,
@@ -125,7 +134,10 @@ impl Keyspace {
     #[inline]
     pub fn lock_one(&self, hash: u64) -> Locked<'_> {
         let shard = self.shard_of(hash);
-        Locked { keyspace: self, held: Held::One(shard, self.lock(shard)) }
+        Locked {
+            keyspace: self,
+            held: Held::One(shard, self.lock(shard)),
+        }
     }
 
     /// Locks the shards of all these hashes, in order, each once.
@@ -134,20 +146,32 @@ impl Keyspace {
         numbers.sort_unstable();
         numbers.dedup();
         if let [only] = numbers[..] {
-            return Locked { keyspace: self, held: Held::One(only, self.lock(only)) };
+            return Locked {
+                keyspace: self,
+                held: Held::One(only, self.lock(only)),
+            };
         }
-        Locked { keyspace: self, held: Held::Many(numbers.into_iter().map(|n| (n, self.lock(n))).collect()) }
+        Locked {
+            keyspace: self,
+            held: Held::Many(numbers.into_iter().map(|n| (n, self.lock(n))).collect()),
+        }
     }
 
     /// The exclusive section: locks every shard.
     pub fn lock_all(&self) -> Locked<'_> {
-        Locked { keyspace: self, held: Held::All((0..self.shards()).map(|n| self.lock(n)).collect()) }
+        Locked {
+            keyspace: self,
+            held: Held::All((0..self.shards()).map(|n| self.lock(n)).collect()),
+        }
     }
 
     /// Locks nothing, for commands that look at shards one at a time or at none.
     #[inline]
     pub fn lock_none(&self) -> Locked<'_> {
-        Locked { keyspace: self, held: Held::Nothing }
+        Locked {
+            keyspace: self,
+            held: Held::Nothing,
+        }
     }
 
     /// Brings the bucket of a key into the cache. Takes the shard's lock for a moment.
@@ -213,7 +237,11 @@ impl<'a> Locked<'a> {
 
     /// Keys in a database. The exclusive section must be held.
     pub fn len(&mut self, database: usize) -> usize {
-        self.all().iter().filter_map(|shard| shard.table(database)).map(Table::len).sum()
+        self.all()
+            .iter()
+            .filter_map(|shard| shard.table(database))
+            .map(Table::len)
+            .sum()
     }
 
     /// Exchanges two databases. The exclusive section must be held.
@@ -225,6 +253,10 @@ impl<'a> Locked<'a> {
 
     /// Empties a database and hands over what it held. The exclusive section must be held.
     pub fn take(&mut self, database: usize) -> Vec<Table<Entry>> {
-        self.all().iter_mut().map(|shard| shard.take(database)).filter(|table| table.len() > 0).collect()
+        self.all()
+            .iter_mut()
+            .map(|shard| shard.take(database))
+            .filter(|table| !table.is_empty())
+            .collect()
     }
 }

@@ -110,6 +110,9 @@ impl Telemetry {
         self.errors.lock().clone()
     }
 
+    /// Notes the rates of the moment; to be called several times a second.
+    pub fn sample(&self, _now: u64) {}
+
     /// Starts all counts again, as CONFIG RESETSTAT does.
     pub fn reset(&self) {
         for worker in &self.workers {
@@ -129,12 +132,21 @@ impl Telemetry {
                 counter.reset();
             }
             for command in &worker.by_command {
-                for counter in [&command.calls, &command.ticks, &command.rejected, &command.failed] {
+                for counter in [
+                    &command.calls,
+                    &command.ticks,
+                    &command.rejected,
+                    &command.failed,
+                ] {
                     counter.reset();
                 }
             }
         }
-        for count in [&self.connections, &self.rejected_connections, &self.auth_failures] {
+        for count in [
+            &self.connections,
+            &self.rejected_connections,
+            &self.auth_failures,
+        ] {
             count.store(0, Relaxed);
         }
         self.errors.lock().clear();

@@ -1,0 +1,505 @@
+//! One client: bytes in, commands, bytes out.
+//!
+//! All connections of a worker share its read buffer and its reply buffer, for a turn is synchronous: whatever one read
+//! brings is parsed and run, and the replies are written, before another connection has its turn. So an idle
+//! connection owns no buffer at all. Only a request that has not arrived whole, and replies that the client
+//! does not take, are kept with the connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use smallvec::SmallVec;
+use tokio::io::ReadBuf;
+use tracing::{debug, info};
+
+use super::output::Output;
+use super::stream::Stream;
+use super::worker::{Local, Scratch, Worker};
+use crate::clients::Client;
+use crate::command::dispatch::{Batch, Flow, GROUP, Prepared};
+use crate::protocol::{
+    Limits, OwnedRequest, Parser, ProtocolError, Reply, Request, Span, Step, inline,
+};
+
+/// Replies are written when so many bytes have gathered, before further requests of the same read run.
+const FLUSH_AT: usize = 64 << 10;
+/// A buffer of its own grows by at least this much at a time.
+const READ_STEP: usize = 16 << 10;
+/// While more of an announced length is missing, at most this much is made ready beyond what has come.
+const MAX_READ_STEP: usize = 1 << 20;
+
+/// One client.
+pub struct Connection {
+    stream: Stream,
+    client: Client,
+    input: Option<Box<Input>>,
+    output: Output,
+    local: Rc<Local>,
+    worker: Rc<Worker>,
+}
+
+/// A request that has not arrived whole, or one that must wait.
+#[derive(Default)]
+struct Input {
+    bytes: BytesMut,
+    parser: Parser,
+    spans: Vec<Span>,
+    /// Bytes that are missing at least.
+    missing: usize,
+}
+
+/// How a turn ended.
+enum Turn {
+    /// There may be more to read.
+    Done,
+    /// The next request has to wait until clients are no longer paused.
+    Postponed,
+    /// Replies are to be flushed, then the connection closed.
+    Closing,
+    /// The connection is over.
+    Closed,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(stream: Stream, client: Client, local: Rc<Local>, worker: Rc<Worker>) -> Connection {
+        Connection {
+            stream,
+            client,
+            input: None,
+            output: Output::default(),
+            local,
+            worker,
+        }
+    }
+
+    /// Serves the client until one side ends it.
+    pub async fn serve(mut self) {
+        loop {
+            match poll_fn(|cx| self.poll_turn(cx)).await {
+                Turn::Done => {}
+                Turn::Postponed => self.wait_for_resume().await,
+                Turn::Closing => {
+                    poll_fn(|cx| self.poll_drain(cx)).await;
+                    break;
+                }
+                Turn::Closed => break,
+            }
+        }
+        self.worker.instance.clients.unregister(self.client.id);
+        self.worker.forget(self.client.id);
+    }
+
+    /// One turn: flushes what waits, reads what is there and runs it.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        if self.local.is_killed() {
+            return Poll::Ready(Turn::Closed);
+        }
+        if !self.output.is_empty() && self.poll_flush(cx).is_ready_err() {
+            return Poll::Ready(Turn::Closed);
+        }
+        let worker = Rc::clone(&self.worker);
+        let scratch = &mut *worker.scratch.borrow_mut();
+        let read = match &mut self.input {
+            None => poll_into(&mut self.stream, cx, &mut scratch.read),
+            Some(input) => poll_onto(&mut self.stream, cx, input),
+        };
+        let read = match read {
+            Poll::Pending => {
+                self.local.park(cx.waker());
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Turn::Closed),
+            Poll::Ready(Ok(read)) => read,
+        };
+        worker.stats().reads.add(1);
+        worker.stats().bytes_in.add(read as u64);
+        Poll::Ready(self.handle(&worker, scratch, read))
+    }
+
+    /// Runs the requests in the input, or in the first `read` bytes of the worker's buffer.
+    fn handle(&mut self, worker: &Worker, scratch: &mut Scratch, read: usize) -> Turn {
+        let Scratch {
+            read: buffer,
+            replies,
+            spans,
+        } = scratch;
+        let served = match self.input.take() {
+            None => {
+                spans.clear();
+                let mut parser = Parser::default();
+                let (used, served) =
+                    self.serve_bytes(worker, &buffer[..read], &mut parser, spans, replies);
+                if used < read && !matches!(served, Served::Close) {
+                    let spans = spans.clone();
+                    let bytes = BytesMut::from(&buffer[used..read]);
+                    self.input = Some(Box::new(Input {
+                        bytes,
+                        parser,
+                        spans,
+                        missing: served.missing(),
+                    }));
+                }
+                served
+            }
+            Some(mut input) => {
+                let Input {
+                    bytes,
+                    parser,
+                    spans,
+                    missing,
+                } = &mut *input;
+                let (used, served) = self.serve_bytes(worker, bytes, parser, spans, replies);
+                bytes.advance(used);
+                *missing = served.missing();
+                if !bytes.is_empty() && !matches!(served, Served::Close) {
+                    self.input = Some(input);
+                }
+                served
+            }
+        };
+        let sent = self.send(worker, replies);
+        if replies.capacity() > super::worker::MAX_KEPT_REPLIES {
+            *replies = Vec::new();
+        }
+        self.show(worker);
+        if sent.is_err() || self.exceeds_limits(worker) {
+            return Turn::Closed;
+        }
+        match served {
+            Served::Close => Turn::Closing,
+            Served::Postponed => Turn::Postponed,
+            Served::All(_) => Turn::Done,
+        }
+    }
+
+    /// Runs the whole requests in `bytes`; answers how many bytes they took. `parser` and `spans` hold the
+    /// progress inside the first request, and afterwards that inside the one which is not whole.
+    fn serve_bytes(
+        &mut self,
+        worker: &Worker,
+        bytes: &[u8],
+        parser: &mut Parser,
+        spans: &mut Vec<Span>,
+        replies: &mut Vec<u8>,
+    ) -> (usize, Served) {
+        let config = worker.config();
+        let mut batch = worker.batch(&config);
+        let mut at = 0;
+        loop {
+            let mut group: SmallVec<[Place; GROUP]> = SmallVec::new();
+            let mut next = at;
+            let mut first_span = 0;
+            // What a client may send depends on AUTH, so until then each request is seen off before the next is read.
+            let limits = Limits {
+                max_bulk: config.clients.proto_max_bulk_len,
+                authenticated: self.client.authenticated,
+            };
+            let most = if self.client.authenticated { GROUP } else { 1 };
+            let stop = loop {
+                if group.len() == most {
+                    break Stop::Full;
+                }
+                match parser.step(&bytes[next..], spans, &limits) {
+                    Ok(Step::Ready { end }) => {
+                        group.push(Place {
+                            start: next,
+                            end: next + end,
+                            first_span,
+                            end_span: spans.len(),
+                        });
+                        first_span = spans.len();
+                        next += end;
+                    }
+                    Ok(Step::Inline { end }) => break Stop::Inline(next, next + end),
+                    Ok(Step::Empty { end }) => next += end,
+                    Ok(Step::NeedMore { at_least }) => break Stop::NeedMore(at_least),
+                    Err(error) => break Stop::Malformed(error),
+                }
+            };
+            if let Some((flow, start)) = self.run_group(&mut batch, bytes, &group, spans, replies) {
+                if flow == Flow::Postponed {
+                    *parser = Parser::default();
+                    spans.clear();
+                    return (start, Served::Postponed);
+                }
+                return (bytes.len(), Served::Close);
+            }
+            spans.drain(..first_span);
+            at = next;
+            match stop {
+                Stop::Full => {}
+                Stop::NeedMore(missing) => return (at, Served::All(missing)),
+                Stop::Malformed(error) => {
+                    self.refuse(error, replies);
+                    return (bytes.len(), Served::Close);
+                }
+                Stop::Inline(start, end) => {
+                    match self.run_inline(&mut batch, &bytes[start..end], replies) {
+                        Flow::Next => at = end,
+                        Flow::Postponed => return (start, Served::Postponed),
+                        Flow::Close => return (bytes.len(), Served::Close),
+                    }
+                }
+            }
+            if replies.len() >= FLUSH_AT && self.send(worker, replies).is_err() {
+                return (bytes.len(), Served::Close);
+            }
+        }
+    }
+
+    /// Runs a group; answers where and how it was left before its end.
+    fn run_group(
+        &mut self,
+        batch: &mut Batch<'_>,
+        bytes: &[u8],
+        group: &[Place],
+        spans: &[Span],
+        replies: &mut Vec<u8>,
+    ) -> Option<(Flow, usize)> {
+        let prepared: SmallVec<[Prepared<'_>; GROUP]> = group
+            .iter()
+            .map(|place| {
+                let spans = &spans[place.first_span..place.end_span];
+                batch.prepare(Request::new(&bytes[place.start..place.end], spans))
+            })
+            .collect();
+        if prepared.len() > 1 {
+            batch.prefetch(&self.client, &prepared);
+        }
+        for (prepared, place) in prepared.iter().zip(group) {
+            match batch.run(&mut self.client, prepared, replies) {
+                Flow::Next => {}
+                flow => return Some((flow, place.start)),
+            }
+        }
+        None
+    }
+
+    #[cold]
+    fn run_inline(&mut self, batch: &mut Batch<'_>, line: &[u8], replies: &mut Vec<u8>) -> Flow {
+        let Some(words) = inline::split(line) else {
+            self.refuse(ProtocolError::UnbalancedQuotes, replies);
+            return Flow::Close;
+        };
+        if words.is_empty() {
+            return Flow::Next;
+        }
+        let request: OwnedRequest = words.into_iter().collect();
+        let batch = &mut *batch;
+        let mut inner = Batch { ..*batch };
+        let prepared = inner.prepare(request.as_request());
+        let flow = inner.run(&mut self.client, &prepared, replies);
+        batch.tick = inner.tick;
+        flow
+    }
+
+    #[cold]
+    fn refuse(&self, error: ProtocolError, replies: &mut Vec<u8>) {
+        debug!(
+            "Protocol error ({error}) from client {} at {}",
+            self.client.id,
+            self.client.handle.kind.peer()
+        );
+        error.write(&mut Reply::new(replies, self.client.version));
+    }
+
+    #[inline]
+    fn send(&mut self, worker: &Worker, replies: &mut Vec<u8>) -> io::Result<()> {
+        if replies.is_empty() {
+            return Ok(());
+        }
+        let sent = self.output.send(&self.stream, replies)?;
+        worker.stats().writes.add(1);
+        worker.stats().bytes_out.add(sent as u64);
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut sent = 0;
+        let flushed = self.output.poll_flush(&mut self.stream, cx, &mut sent);
+        self.worker.stats().writes.add(1);
+        self.worker.stats().bytes_out.add(sent as u64);
+        self.client
+            .handle
+            .output_buffer
+            .store(self.output.len() as u64, Relaxed);
+        flushed
+    }
+
+    /// Flushes before the end; ready when all is written or nothing more can be.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.local.is_killed() {
+            return Poll::Ready(());
+        }
+        self.local.park(cx.waker());
+        self.poll_flush(cx).map(|_| ())
+    }
+
+    /// Shows other workers what CLIENT LIST tells.
+    #[inline]
+    fn show(&self, worker: &Worker) {
+        let handle = &self.client.handle;
+        handle.last_interaction.store(worker.now(), Relaxed);
+        let (len, capacity) = self
+            .input
+            .as_ref()
+            .map_or((0, 0), |input| (input.bytes.len(), input.bytes.capacity()));
+        handle.query_buffer.store(len as u64, Relaxed);
+        handle.query_buffer_capacity.store(capacity as u64, Relaxed);
+        handle
+            .output_buffer
+            .store(self.output.len() as u64, Relaxed);
+        self.client.publish();
+    }
+
+    /// Whether the client keeps more with us than the configuration allows.
+    #[inline]
+    fn exceeds_limits(&mut self, worker: &Worker) -> bool {
+        if self.input.is_none() && self.output.is_empty() {
+            return false;
+        }
+        let config = worker.config();
+        let peer = || self.client.handle.kind.peer();
+        if self
+            .input
+            .as_ref()
+            .is_some_and(|input| input.bytes.len() > config.clients.client_query_buffer_limit)
+        {
+            info!(
+                "Closing client {} at {}: its request is larger than client-query-buffer-limit",
+                self.client.id,
+                peer()
+            );
+            worker.stats().query_limit_disconnections.add(1);
+            return true;
+        }
+        if self
+            .output
+            .exceeds(&config.clients.client_output_buffer_limit.normal)
+        {
+            info!(
+                "Closing client {} at {}: {} bytes of replies wait for it, above client-output-buffer-limit",
+                self.client.id,
+                peer(),
+                self.output.len()
+            );
+            worker.stats().output_limit_disconnections.add(1);
+            return true;
+        }
+        false
+    }
+
+    /// Waits until clients are no longer paused, then runs what waited.
+    async fn wait_for_resume(&mut self) {
+        let worker = Rc::clone(&self.worker);
+        let pause = &worker.instance.pause;
+        let killed = poll_fn(|cx| {
+            self.local.park(cx.waker());
+            if self.local.is_killed() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        let left = Duration::from_millis(
+            pause
+                .until()
+                .saturating_sub(crate::command::instance::unix_millis()),
+        );
+        tokio::select! {
+            () = killed => {}
+            () = pause.changed(left) => {}
+        }
+    }
+}
+
+/// What became of the bytes of one read.
+enum Served {
+    /// All whole requests ran; so many bytes of the next are missing at least.
+    All(usize),
+    /// A request has to wait.
+    Postponed,
+    /// The connection is to end.
+    Close,
+}
+
+impl Served {
+    fn missing(&self) -> usize {
+        match self {
+            Served::All(missing) => *missing,
+            Served::Postponed | Served::Close => 0,
+        }
+    }
+}
+
+/// A whole request in a buffer.
+struct Place {
+    start: usize,
+    end: usize,
+    first_span: usize,
+    end_span: usize,
+}
+
+/// Why a group ends.
+enum Stop {
+    Full,
+    Inline(usize, usize),
+    NeedMore(usize),
+    Malformed(ProtocolError),
+}
+
+trait ReadyErr {
+    /// Whether the operation ended, and badly.
+    fn is_ready_err(&self) -> bool;
+}
+
+impl ReadyErr for Poll<io::Result<()>> {
+    fn is_ready_err(&self) -> bool {
+        matches!(self, Poll::Ready(Err(_)))
+    }
+}
+
+/// Reads into a buffer that others use after.
+#[inline]
+fn poll_into(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(buffer);
+    stream
+        .poll_read(cx, &mut buffer)
+        .map_ok(|()| buffer.filled().len())
+}
+
+/// Reads behind what is there of a request.
+fn poll_onto(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    input: &mut Input,
+) -> Poll<io::Result<usize>> {
+    // What was announced is made ready only in proportion to what has come.
+    let earned = input.bytes.len().clamp(READ_STEP, MAX_READ_STEP);
+    input
+        .bytes
+        .reserve(input.missing.clamp(1, earned).max(READ_STEP));
+    let before = input.bytes.len();
+    let room = (input.bytes.capacity() - before).min(MAX_READ_STEP);
+    input.bytes.resize(before + room, 0);
+    let read = poll_into(stream, cx, &mut input.bytes[before..]);
+    input.bytes.truncate(
+        before
+            + if let Poll::Ready(Ok(read)) = &read {
+                *read
+            } else {
+                0
+            },
+    );
+    read
+}

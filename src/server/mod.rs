@@ -1,0 +1,98 @@
+//! The running server: the only room that knows sockets and tasks.
+//!
+//! - [`listener`] accepts connections and deals them out to the workers;
+//! - [`worker`] is one thread with a runtime of its own, which serves its connections alone: a batch never moves between
+//!   cores, and what a worker counts or keeps for itself needs no lock;
+//! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
+//!   has not taken yet;
+//! - [`background`] is what happens when nobody asks: expiry, sampling;
+//! - [`shutdown`] ends it all in order.
+//!
+//! The main thread runs the listener, the background and the shutdown; it runs no commands.
+
+mod background;
+mod connection;
+mod listener;
+mod output;
+mod shutdown;
+mod stream;
+mod worker;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::command::Instance;
+use crate::config::Config;
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address that cannot be listened on.
+    #[error("Could not create server TCP listening socket {address}: {reason}")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// Anything else that the system refused.
+    #[error("{what}: {reason}")]
+    System {
+        /// What was to be done.
+        what: &'static str,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+}
+
+/// Serves until somebody asks for the end.
+///
+/// # Errors
+/// When an address cannot be listened on, or the system refuses threads or memory.
+pub fn run(config: Config, config_file: Option<PathBuf>) -> Result<(), StartError> {
+    let system = |what| move |reason| StartError::System { what, reason };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("Could not start the runtime"))?;
+    let workers = match config.network.io_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads as usize,
+    };
+    let process = std::process::id();
+    info!(
+        "Minium {} starts, compatible with Redis {}, PID: {process}",
+        crate::VERSION,
+        crate::REDIS_VERSION
+    );
+    match &config_file {
+        Some(file) => info!("Configuration loaded from {}", file.display()),
+        None => info!(
+            "No configuration file given: the defaults are in force. To use one, start with `minium /path/to/redis.conf`"
+        ),
+    }
+    runtime.block_on(async {
+        let listeners = listener::bind(&config)?;
+        let pidfile = shutdown::PidFile::write(&config.general.pidfile);
+        let instance = Instance::new(config, config_file, workers);
+        let crew = worker::start(&instance).map_err(system("Could not start a worker thread"))?;
+        info!(
+            "Server initialized: {workers} worker threads, {} databases",
+            instance.keyspace.databases()
+        );
+        for listener in listeners {
+            info!("Ready to accept connections {listener}");
+            tokio::spawn(listener.accept(instance.clone(), crew.clone()));
+        }
+        tokio::spawn(background::run(instance.clone()));
+        shutdown::wait(&instance).await;
+        drop(pidfile);
+        if !crew.stop() {
+            warn!("Some connections did not end in time");
+        }
+        info!("Minium is now ready to exit, bye bye...");
+        Ok(())
+    })
+}

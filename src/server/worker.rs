@@ -1,0 +1,296 @@
+//! Workers: threads with a runtime each, which serve the connections dealt to them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+use tracing::{debug, info};
+
+use super::connection::Connection;
+use super::stream::Accepted;
+use crate::clients::{Client, Kind, Signal};
+use crate::command::Instance;
+use crate::command::dispatch::Batch;
+use crate::command::instance::unix_millis;
+use crate::config::{Config, EvictionPolicy};
+use crate::keyspace::access::AccessClock;
+use crate::keyspace::db::Moment;
+use crate::protocol::Span;
+use crate::telemetry::WorkerStats;
+
+/// Bytes that one read may bring.
+const READ_BUFFER: usize = 64 << 10;
+/// A reply buffer that a giant reply made larger than this is given back.
+pub(super) const MAX_KEPT_REPLIES: usize = 1 << 20;
+/// How often idle clients are looked for.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
+/// How long connections may take to end at shutdown.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A connection on its way to its worker.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The socket.
+    pub stream: Accepted,
+    /// Its number, for CLIENT LIST.
+    pub descriptor: i32,
+    /// How it came in.
+    pub kind: Kind,
+}
+
+/// The workers, as the listener sees them.
+#[derive(Clone)]
+pub struct Crew {
+    inboxes: Arc<[UnboundedSender<Arrival>]>,
+    next: Arc<AtomicUsize>,
+    stop: tokio::sync::watch::Sender<bool>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl Crew {
+    /// Gives a connection to the next worker in turn.
+    pub fn deal(&self, arrival: Arrival) {
+        let turn = self.next.fetch_add(1, Relaxed) % self.inboxes.len();
+        // A worker that no longer listens is stopping; the dropped arrival closes its socket.
+        let _ = self.inboxes[turn].send(arrival);
+    }
+
+    /// Ends all connections and waits for the threads; answers whether they ended in time.
+    pub fn stop(&self) -> bool {
+        self.stop.send_replace(true);
+        let limit = Instant::now() + STOP_LIMIT;
+        let mut threads = self.threads.lock();
+        while Instant::now() < limit && !threads.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        threads
+            .drain(..)
+            .all(|thread| thread.is_finished() && thread.join().is_ok())
+    }
+}
+
+/// Starts a thread for every worker.
+pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut inboxes = Vec::new();
+    let mut threads = Vec::new();
+    for number in 0..instance.workers {
+        let (inbox, arrivals) = unbounded_channel();
+        inboxes.push(inbox);
+        let instance = Arc::clone(instance);
+        let mut stopped = stopped.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let work = move || {
+            let (sender, signals) = unbounded_channel();
+            let worker = Rc::new(Worker::new(instance, number, sender));
+            let tasks = LocalSet::new();
+            tasks.block_on(&runtime, async {
+                tokio::select! {
+                    () = worker.run(arrivals, signals) => {}
+                    _ = stopped.wait_for(|&stop| stop) => {}
+                }
+            });
+        };
+        threads.push(
+            std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(work)?,
+        );
+    }
+    Ok(Crew {
+        inboxes: inboxes.into(),
+        next: Arc::default(),
+        stop,
+        threads: Arc::new(Mutex::new(threads)),
+    })
+}
+
+/// What the connections of one worker share.
+pub struct Worker {
+    /// What all workers share.
+    pub instance: Arc<Instance>,
+    /// Buffers that a connection uses during its turn.
+    pub scratch: RefCell<Scratch>,
+    number: usize,
+    signals: UnboundedSender<Signal>,
+    connections: RefCell<HashMap<u64, Rc<Local>>>,
+    now: Cell<u64>,
+}
+
+/// Buffers that a connection uses during its turn.
+pub struct Scratch {
+    /// What was just read.
+    pub read: Box<[u8]>,
+    /// Replies to it.
+    pub replies: Vec<u8>,
+    /// Where its arguments are.
+    pub spans: Vec<Span>,
+}
+
+/// The part of a connection that its worker reaches.
+#[derive(Default)]
+pub struct Local {
+    killed: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Local {
+    /// Whether the connection is to end.
+    pub fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    /// Remembers how to wake the connection.
+    #[inline]
+    pub fn park(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+
+    fn kill(&self) {
+        self.killed.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Worker {
+    fn new(instance: Arc<Instance>, number: usize, signals: UnboundedSender<Signal>) -> Worker {
+        Worker {
+            instance,
+            scratch: RefCell::new(Scratch {
+                read: vec![0; READ_BUFFER].into_boxed_slice(),
+                replies: Vec::new(),
+                spans: Vec::new(),
+            }),
+            number,
+            signals,
+            connections: RefCell::default(),
+            now: Cell::new(unix_millis()),
+        }
+    }
+
+    /// Serves every connection that arrives, for good.
+    async fn run(
+        self: Rc<Worker>,
+        mut arrivals: UnboundedReceiver<Arrival>,
+        mut signals: UnboundedReceiver<Signal>,
+    ) {
+        let mut idle_check = tokio::time::interval(IDLE_CHECK);
+        loop {
+            tokio::select! {
+                Some(arrival) = arrivals.recv() => self.adopt(arrival),
+                Some(Signal::Kill(id)) = signals.recv() => {
+                    if let Some(connection) = self.connections.borrow().get(&id) {
+                        connection.kill();
+                    }
+                }
+                _ = idle_check.tick() => self.end_idle(),
+                else => return,
+            }
+        }
+    }
+
+    fn adopt(self: &Rc<Worker>, arrival: Arrival) {
+        let stream = match arrival.stream.adopt() {
+            Ok(stream) => stream,
+            Err(error) => {
+                info!("A connection could not be served: {error}");
+                return;
+            }
+        };
+        let clients = &self.instance.clients;
+        let handle = clients.register(
+            arrival.kind,
+            arrival.descriptor,
+            unix_millis(),
+            self.signals.clone(),
+        );
+        let client = Client::new(handle, self.config().security.requirepass.is_empty());
+        let local = Rc::new(Local::default());
+        self.connections
+            .borrow_mut()
+            .insert(client.id, Rc::clone(&local));
+        let connection = Connection::new(stream, client, local, Rc::clone(self));
+        tokio::task::spawn_local(connection.serve());
+    }
+
+    /// Forgets a connection that ended.
+    pub fn forget(&self, id: u64) {
+        self.connections.borrow_mut().remove(&id);
+    }
+
+    /// Ends the connections that were silent for longer than `timeout`.
+    fn end_idle(&self) {
+        let limit = u64::from(self.config().network.timeout) * 1000;
+        if limit == 0 {
+            return;
+        }
+        let now = unix_millis();
+        for (&id, connection) in self.connections.borrow().iter() {
+            let Some(handle) = self.instance.clients.get(id) else {
+                continue;
+            };
+            if now.saturating_sub(handle.last_interaction.load(Relaxed)) > limit {
+                debug!("Closing idle client {id} at {}", handle.kind.peer());
+                connection.kill();
+            }
+        }
+    }
+
+    /// The configuration in force.
+    #[inline]
+    pub fn config(&self) -> arc_swap::Guard<Arc<Config>> {
+        self.instance.config.load()
+    }
+
+    /// The counters of this worker.
+    #[inline]
+    pub fn stats(&self) -> &WorkerStats {
+        &self.instance.telemetry.workers[self.number]
+    }
+
+    /// When the last batch began, in milliseconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// Looks at the clock, once for all requests of one read.
+    #[inline]
+    pub fn batch<'a>(&'a self, config: &'a Config) -> Batch<'a> {
+        let now = unix_millis();
+        self.now.set(now);
+        let memory = &config.memory;
+        let lfu = matches!(
+            memory.maxmemory_policy,
+            EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
+        );
+        let access = AccessClock::new(now, lfu, memory.lfu_log_factor, memory.lfu_decay_time);
+        let may_expire = self.instance.pause.mode(now).is_none();
+        Batch {
+            instance: &self.instance,
+            config,
+            stats: self.stats(),
+            moment: Moment {
+                now,
+                access,
+                may_expire,
+            },
+            tick: self.instance.telemetry.clock.raw(),
+        }
+    }
+}
