@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::connection::{NAME_ERROR, client_name};
+use super::connection::client_name;
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome, help};
 use crate::clients::{Handle, Kind, PauseMode, ReplyMode};
 use crate::protocol::number;
@@ -174,7 +174,7 @@ fn get_name(call: &mut Call<'_>) -> Outcome {
 }
 
 fn set_name(call: &mut Call<'_>) -> Outcome {
-    let name = client_name(call.arg(2)).map_err(|()| Error::text(NAME_ERROR))?;
+    let name = client_name(call.arg(2))?;
     name.clone_into(&mut call.client.handle.names.lock().name);
     call.reply.ok();
     Ok(())
@@ -188,7 +188,7 @@ fn set_info(call: &mut Call<'_>) -> Outcome {
             "ERR Unrecognized option '{attribute}'"
         )));
     }
-    let value = client_name(call.arg(3)).map_err(|()| {
+    let value = client_name(call.arg(3)).map_err(|_| {
         Error::text(format!(
             "ERR {attribute} cannot contain spaces, newlines or special characters."
         ))
