@@ -90,6 +90,19 @@ impl<'a> Call<'a> {
         number::parse_i64(self.arg(index)).ok_or(Error::NotInteger)
     }
 
+    /// An argument as a 32-bit integer.
+    pub fn int32(&self, index: usize) -> Result<i32, Error> {
+        i32::try_from(self.int(index)?).map_err(|_| Error::NotInteger32)
+    }
+
+    /// An argument as the number of a database.
+    pub fn database(&self, index: usize) -> Result<usize, Error> {
+        let number = usize::try_from(self.int32(index)?).ok();
+        number
+            .filter(|&number| number < self.instance.keyspace.databases())
+            .ok_or(Error::DatabaseIndex)
+    }
+
     /// Whether an argument is this word, in any case.
     pub fn is(&self, index: usize, word: &str) -> bool {
         self.arg(index).eq_ignore_ascii_case(word.as_bytes())

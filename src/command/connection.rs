@@ -115,12 +115,7 @@ fn quit(call: &mut Call<'_>) -> Outcome {
 }
 
 fn select(call: &mut Call<'_>) -> Outcome {
-    let index = number::parse_i64(call.arg(1)).and_then(|index| i32::try_from(index).ok());
-    let index = index.ok_or(Error::NotInteger)?;
-    let index = usize::try_from(index)
-        .ok()
-        .filter(|&index| index < call.instance.keyspace.databases());
-    call.client.database = index.ok_or(Error::DatabaseIndex)?;
+    call.client.database = call.database(1)?;
     call.reply.ok();
     Ok(())
 }

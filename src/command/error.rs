@@ -21,6 +21,13 @@ pub enum Error {
     /// Not a 64-bit integer.
     #[error("ERR value is not an integer or out of range")]
     NotInteger,
+    /// An integer, but not a 32-bit one.
+    #[error(
+        "ERR value is out of range, value must between {} and {}",
+        i32::MIN,
+        i32::MAX
+    )]
+    NotInteger32,
     /// Not a finite decimal number.
     #[error("ERR value is not a valid float")]
     NotFloat,

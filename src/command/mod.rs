@@ -22,6 +22,11 @@ pub mod client;
 #[allow(clippy::module_inception)]
 pub mod command;
 pub mod connection;
+pub mod database;
+pub mod expire;
+pub mod keys;
+pub mod object;
+pub mod scan;
 pub mod string;
 
 use bitflags::bitflags;
@@ -32,7 +37,17 @@ pub use instance::Instance;
 pub use keyspec::{Begin, Find, KeyFlags, KeySpec};
 
 /// Every command, family by family.
-pub static FAMILIES: &[&[Command]] = &[client::COMMANDS, command::COMMANDS, connection::COMMANDS, string::COMMANDS];
+pub static FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
+    command::COMMANDS,
+    connection::COMMANDS,
+    database::COMMANDS,
+    expire::COMMANDS,
+    keys::COMMANDS,
+    object::COMMANDS,
+    scan::COMMANDS,
+    string::COMMANDS,
+];
 
 /// What became of a command that new programs should not use.
 #[derive(Clone, Copy, Debug)]
@@ -240,7 +255,9 @@ bitflags! {
 impl Categories {
     /// The category of this name in any case, or none.
     pub fn by_name(name: &[u8]) -> Categories {
-        let found = Categories::all().iter_names().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        let found = Categories::all()
+            .iter_names()
+            .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
         found.map_or(Categories::empty(), |(_, category)| category)
     }
 }

@@ -5,10 +5,9 @@
 
 use super::access::AccessClock;
 use super::effects::{Effects, Event};
-use super::entry::{Entry, EntryMut, EntryRef, NewValue, ValueRef};
+use super::entry::{Entry, EntryMut, EntryRef, NewValue};
 use super::hash;
-use super::reclaim::Garbage;
-use super::shard::Locked;
+use super::shard::{Locked, Shard};
 use super::table::{Place, Table};
 
 /// A key and its hash, computed once.
@@ -67,7 +66,7 @@ pub struct Db<'a> {
     pub moment: Moment,
     /// False for clients under CLIENT NO-TOUCH: their reads leave no trace on the entry.
     pub touch: bool,
-    effects: &'a Effects,
+    pub(super) effects: &'a Effects,
 }
 
 impl<'a> Db<'a> {
@@ -204,14 +203,7 @@ impl<'a> Db<'a> {
     /// Frees an entry; a heavy value is handed to the reclaimer.
     #[inline]
     pub fn discard(&self, entry: Entry) {
-        let heavy = matches!(entry.as_ref().value(), ValueRef::Object(object) if object.is_heavy());
-        if heavy {
-            let object = entry.into_object().expect("a heavy value is an object");
-            self.locked
-                .keyspace()
-                .reclaimer
-                .free(Garbage::Object(object));
-        }
+        self.locked.keyspace().reclaimer.discard(entry);
     }
 
     /// Sets or clears the deadline of a key that exists. The caller announces the change.
@@ -230,6 +222,14 @@ impl<'a> Db<'a> {
             mark(table, place);
         }
         true
+    }
+
+    /// Does something in another database. The shards held serve all databases, as a key has the same place in each.
+    pub fn within<R>(&mut self, database: usize, act: impl FnOnce(&mut Self) -> R) -> R {
+        let own = std::mem::replace(&mut self.index, database);
+        let result = act(self);
+        self.index = own;
+        result
     }
 
     /// Announces that a key was changed.
@@ -313,4 +313,16 @@ fn mark(table: &mut Table<Entry>, place: Place) {
 /// Whether an entry's time is over.
 pub fn is_dead(entry: EntryRef<'_>, now: u64) -> bool {
     entry.deadline().is_some_and(|at| at <= now)
+}
+
+/// Removes a dead entry at a place of a shard's table.
+pub(super) fn remove_dead(
+    shard: &mut Shard,
+    database: usize,
+    place: Place,
+    effects: &Effects,
+) -> Entry {
+    let table = shard.table_mut(database);
+    effects.record(database, table.get(place).key(), Event::EXPIRED);
+    table.remove(place)
 }

@@ -75,4 +75,14 @@ impl Effects {
         }
         self.dirty.add(1);
     }
+
+    /// Takes note that a database of so many keys was emptied.
+    pub fn flushed(&self, _database: usize, keys: u64) {
+        self.dirty.add(keys);
+    }
+
+    /// Takes note that two databases changed places.
+    pub fn swapped(&self, _a: usize, _b: usize) {
+        self.dirty.add(1);
+    }
 }

@@ -8,6 +8,7 @@
 //! - [`hash`] gives a key its place; [`table`] keeps entries in that order; [`entry`] is one key with its value.
 //! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
+//! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own.
 //! - [`access`] dates or counts accesses for eviction and for OBJECT.
 //!
@@ -22,6 +23,7 @@ pub mod hash;
 pub mod reclaim;
 pub mod shard;
 pub mod table;
+mod walk;
 
 pub use db::{Db, Expiry, Key};
 pub use entry::{Entry, EntryMut, EntryRef, NewValue, ValueMut, ValueRef};

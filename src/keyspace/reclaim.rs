@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 
-use super::entry::Entry;
+use super::entry::{Entry, ValueRef};
 use super::table::Table;
 use crate::types::Object;
 
@@ -60,6 +60,16 @@ impl Reclaimer {
             })
             .expect("the system can start a thread");
         Reclaimer { queue, progress }
+    }
+
+    /// Frees an entry: here, or later if its value is heavy.
+    #[inline]
+    pub fn discard(&self, entry: Entry) {
+        let heavy = matches!(entry.as_ref().value(), ValueRef::Object(object) if object.is_heavy());
+        if heavy {
+            let object = entry.into_object().expect("a heavy value is an object");
+            self.free(Garbage::Object(object));
+        }
     }
 
     /// Frees `garbage` later, on the reclaimer's thread.

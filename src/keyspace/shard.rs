@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::db::Key;
 use super::entry::Entry;
+use super::expire;
 use super::reclaim::Reclaimer;
 use super::table::Table;
 
@@ -79,6 +80,8 @@ pub struct Keyspace {
     databases: usize,
     /// Frees heavy values away from the requests.
     pub reclaimer: Reclaimer,
+    /// What the expiry cycle has done.
+    pub expiry: expire::Statistics,
 }
 
 impl Keyspace {
@@ -99,6 +102,7 @@ impl Keyspace {
             shard_bits,
             databases,
             reclaimer: Reclaimer::start(),
+            expiry: expire::Statistics::new(databases),
         }
     }
 
@@ -159,9 +163,13 @@ impl Keyspace {
 
     /// The exclusive section: locks every shard.
     pub fn lock_all(&self) -> Locked<'_> {
+        let guards = (0..self.shards()).map(|n| self.lock(n)).collect();
         Locked {
             keyspace: self,
-            held: Held::All((0..self.shards()).map(|n| self.lock(n)).collect()),
+            held: Held::All {
+                guards,
+                garbage: Vec::new(),
+            },
         }
     }
 
@@ -191,6 +199,15 @@ impl Keyspace {
     }
 }
 
+/// What a database holds, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys, dead ones that were not yet removed among them.
+    pub keys: usize,
+    /// Those with a deadline.
+    pub expires: usize,
+}
+
 /// The shards that one command holds.
 #[derive(Debug)]
 pub struct Locked<'a> {
@@ -203,7 +220,11 @@ enum Held<'a> {
     Nothing,
     One(usize, MutexGuard<'a, Shard>),
     Many(SmallVec<[(usize, MutexGuard<'a, Shard>); 4]>),
-    All(Vec<MutexGuard<'a, Shard>>),
+    All {
+        guards: Vec<MutexGuard<'a, Shard>>,
+        /// Freed behind the guards, as fields are dropped in their order.
+        garbage: Vec<Table<Entry>>,
+    },
 }
 
 impl<'a> Locked<'a> {
@@ -218,7 +239,7 @@ impl<'a> Locked<'a> {
         let wanted = self.keyspace.shard_of(key.hash);
         match &mut self.held {
             Held::One(number, guard) if *number == wanted => guard,
-            Held::All(guards) => &mut guards[wanted],
+            Held::All { guards, .. } => &mut guards[wanted],
             Held::Many(guards) => {
                 let place = guards.binary_search_by_key(&wanted, |(number, _)| *number);
                 &mut guards[place.expect("the command declared this key")].1
@@ -230,7 +251,41 @@ impl<'a> Locked<'a> {
     /// Every shard, in hash order. The exclusive section must be held.
     pub fn all(&mut self) -> &mut [MutexGuard<'a, Shard>] {
         match &mut self.held {
-            Held::All(guards) => guards,
+            Held::All { guards, .. } => guards,
+            _ => unreachable!("the command declared that it needs every shard"),
+        }
+    }
+
+    /// Looks at one shard; locks it for that time unless everything is locked already.
+    pub fn visit<R>(&mut self, number: usize, look: impl FnOnce(&mut Shard) -> R) -> R {
+        match &mut self.held {
+            Held::All { guards, .. } => look(&mut guards[number]),
+            Held::Nothing => look(&mut self.keyspace.lock(number)),
+            Held::One(..) | Held::Many(_) => {
+                unreachable!("the command declared keys and looks at others")
+            }
+        }
+    }
+
+    /// Keys and, among them, keys with a deadline, by database number. Shard after shard: each is counted at
+    /// a moment of its own.
+    pub fn counts(&mut self) -> Vec<Counts> {
+        let mut counts = vec![Counts::default(); self.keyspace.databases()];
+        for number in 0..self.keyspace.shards() {
+            self.visit(number, |shard| {
+                for (count, (_, table)) in counts.iter_mut().zip(shard.tables()) {
+                    count.keys += table.len();
+                    count.expires += table.marked_len();
+                }
+            });
+        }
+        counts
+    }
+
+    /// Frees a table as soon as the shards are no longer held. The exclusive section must be held.
+    pub fn free_after(&mut self, table: Table<Entry>) {
+        match &mut self.held {
+            Held::All { garbage, .. } => garbage.push(table),
             _ => unreachable!("the command declared that it needs every shard"),
         }
     }
