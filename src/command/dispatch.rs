@@ -58,7 +58,13 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn prepare(&self, request: Request<'a>) -> Prepared<'a> {
         let entry = self.instance.commands.find(request.arg(0));
-        let hash = match entry.map(|entry| entry.locks) {
+        let locks = entry.map(|entry| match request.get(1) {
+            Some(word) if !entry.subcommands.is_empty() => {
+                entry.subcommand(word).unwrap_or(entry).locks
+            }
+            _ => entry.locks,
+        });
+        let hash = match locks {
             Some(Locks::One(key)) if key < request.len() => hash::of(request.arg(key)),
             _ => 0,
         };
