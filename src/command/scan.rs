@@ -52,6 +52,9 @@ const DEFAULT_COUNT: u64 = 10;
 /// Keys that a step of a well-filled table visits.
 const KEYS_PER_STEP: u64 = 6;
 
+/// Steps that a call takes at most for each key it was asked to look at.
+const STEPS_PER_COUNT: u64 = 10;
+
 /// Steps taken under one lock: some tens of microseconds.
 const SLICE: u64 = 256;
 
@@ -85,11 +88,14 @@ fn scan(call: &mut Call<'_>) -> Outcome {
     let mut keys = Vec::new();
     let mut reply = Reply::new(&mut keys, call.reply.version());
     let (mut seen, mut matching) = (0, 0);
-    let mut steps = count.saturating_mul(10);
+    // A call's work is bounded even if it finds few keys or none. Shards without keys cost next to nothing.
+    let mut steps = count.saturating_mul(STEPS_PER_COUNT);
     let mut position = position_of(cursor);
     while let Some(at) = position {
-        let slice = (count - seen).div_ceil(KEYS_PER_STEP).min(SLICE);
-        position = call.db.walk(at, slice as usize, |entry| {
+        let wanted = count.saturating_sub(seen).div_ceil(KEYS_PER_STEP);
+        let slice = wanted.min(SLICE).min(steps).max(1) as usize;
+        let mut left = slice;
+        position = call.db.walk(at, &mut left, |entry| {
             seen += 1;
             let wanted = pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
                 && type_name.is_none_or(|name: &[u8]| {
@@ -100,8 +106,8 @@ fn scan(call: &mut Call<'_>) -> Outcome {
                 reply.bulk(entry.key());
             }
         });
-        // Shards without keys cost next to nothing, but a call's work is bounded even if it finds none.
-        steps = steps.saturating_sub(slice.min(steps));
+        steps = steps.saturating_sub((slice - left) as u64);
+        // Should a table be so deep that the cursor has not moved, the call goes on until it has.
         if (seen >= count || steps == 0) && position.map(cursor_of) != Some(cursor) {
             break;
         }

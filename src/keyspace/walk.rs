@@ -17,14 +17,14 @@ const DRAWS: usize = 100;
 const SEARCH_SLICE: usize = 256;
 
 impl Db<'_> {
-    /// Visits the live keys from a hash position on, in at most `steps` steps of a table (each some six keys, in a table
-    /// well filled) and within one shard. Returns the position to go on from, or `None` at the end of the keyspace.
+    /// Visits the live keys from a hash position on, within one shard, until `steps` is used up: a step of a well-filled
+    /// table visits some six keys. Returns the position to go on from, or `None` at the end of the keyspace.
     ///
     /// Dead keys that it meets are removed, if they may be now.
     pub fn walk(
         &mut self,
         position: u64,
-        steps: usize,
+        steps: &mut usize,
         mut visit: impl FnMut(EntryRef<'_>),
     ) -> Option<u64> {
         let keyspace = self.locked.keyspace();
@@ -35,7 +35,8 @@ impl Db<'_> {
                 return None;
             }
             let mut position = position;
-            for _ in 0..steps {
+            while *steps > 0 {
+                *steps -= 1;
                 while moment.may_expire
                     && let Sweep::Found { place, .. } =
                         shard
@@ -102,7 +103,7 @@ impl Db<'_> {
         let mut position = Some(begin);
         let mut wrapped = false;
         while let Some(at) = position.filter(|&at| !wrapped || at < begin) {
-            position = self.walk(at, SEARCH_SLICE, |entry| {
+            position = self.walk(at, &mut { SEARCH_SLICE }, |entry| {
                 if let Some(visit) = visit.take() {
                     visit(entry);
                 }
@@ -181,7 +182,7 @@ mod tests {
         let mut visits = HashMap::new();
         let mut position = Some(0);
         while let Some(at) = position {
-            position = db(keyspace.lock_none(), effects, true).walk(at, 1, |entry| {
+            position = db(keyspace.lock_none(), effects, true).walk(at, &mut 1, |entry| {
                 *visits.entry(name_of(entry)).or_default() += 1
             });
             meanwhile();
@@ -244,7 +245,7 @@ mod tests {
         let mut position = Some(0);
         let mut seen = 0;
         while let Some(at) = position {
-            position = db(keyspace.lock_none(), &effects, false).walk(at, 50, |_| seen += 1);
+            position = db(keyspace.lock_none(), &effects, false).walk(at, &mut 50, |_| seen += 1);
         }
         assert_eq!((seen, keyspace.lock_all().len(0)), (500, 1000));
         assert_eq!(visits(&keyspace, &effects, || ()).len(), 500);
