@@ -1,12 +1,13 @@
 //! What all connections of one running server share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::sync::watch;
 
 use super::registry::Registry;
@@ -23,6 +24,8 @@ pub struct Instance {
     pub config: ArcSwap<Config>,
     /// Held while a new configuration is derived from the old one.
     pub config_writer: Mutex<()>,
+    /// Brings the running server in line with a new configuration; set by whoever runs it.
+    pub apply_config: OnceLock<ApplyConfig>,
     /// The file that the configuration came from, which CONFIG REWRITE writes.
     pub config_file: Option<PathBuf>,
     /// Every command by name.
@@ -35,6 +38,8 @@ pub struct Instance {
     pub telemetry: Telemetry,
     /// Forty hexadecimal digits, new for every start.
     pub run_id: String,
+    /// Forty hexadecimal digits that name the history of the data.
+    pub replication_id: String,
     /// When the server started.
     pub started: Instant,
     /// When the server started, in seconds since the epoch.
@@ -47,6 +52,19 @@ pub struct Instance {
     pub last_save: AtomicU64,
     /// DEBUG switches.
     pub debug: DebugSwitches,
+}
+
+/// Called with the old and the new configuration before the new one is in force; undoes what it did if it fails.
+pub type ApplyConfig = Box<dyn Fn(&Config, &Config) -> Result<(), NotApplied> + Send + Sync>;
+
+/// Why the running server cannot follow a new configuration.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("ERR CONFIG SET failed (possibly related to argument '{directive}') - {reason}")]
+pub struct NotApplied {
+    /// The directive that it fails at.
+    pub directive: &'static str,
+    /// What went wrong.
+    pub reason: String,
 }
 
 /// How the server is to end.
@@ -92,10 +110,12 @@ impl Instance {
             commands,
             config: ArcSwap::from_pointee(config),
             config_writer: Mutex::new(()),
+            apply_config: OnceLock::new(),
             config_file,
             clients: clients::Registry::default(),
             pause: clients::Pause::default(),
             run_id: random_hex(20),
+            replication_id: random_hex(20),
             started: Instant::now(),
             started_unix,
             workers,

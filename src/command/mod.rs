@@ -21,12 +21,16 @@ pub mod client;
 // The family is called as the room is.
 #[allow(clippy::module_inception)]
 pub mod command;
+pub mod config;
 pub mod connection;
 pub mod database;
+pub mod debug;
 pub mod expire;
 pub mod keys;
+pub mod memory;
 pub mod object;
 pub mod scan;
+pub mod server;
 pub mod string;
 
 use bitflags::bitflags;
@@ -40,12 +44,16 @@ pub use keyspec::{Begin, Find, KeyFlags, KeySpec};
 pub static FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     command::COMMANDS,
+    config::COMMANDS,
     connection::COMMANDS,
     database::COMMANDS,
+    debug::COMMANDS,
     expire::COMMANDS,
     keys::COMMANDS,
+    memory::COMMANDS,
     object::COMMANDS,
     scan::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
 ];
 
@@ -57,7 +65,6 @@ pub struct Deprecated {
     /// What to use instead; commands and arguments in backquotes.
     pub instead: &'static str,
 }
-
 /// The declaration of a command or subcommand.
 #[derive(Debug)]
 pub struct Command {

@@ -374,7 +374,7 @@ impl Kind<PathBuf> for Directory {
 }
 
 /// The system's words for an error, without Rust's ` (os error 2)`.
-pub(super) fn plain(error: &std::io::Error) -> String {
+pub fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -10,12 +10,14 @@
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own.
+//! - [`digest`] condenses the data into twenty bytes, for tests.
 //! - [`access`] dates or counts accesses for eviction and for OBJECT.
 //!
 //! Knows no sockets, clients or commands.
 
 pub mod access;
 pub mod db;
+pub mod digest;
 pub mod effects;
 pub mod entry;
 pub mod expire;

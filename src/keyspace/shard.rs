@@ -206,6 +206,8 @@ pub struct Counts {
     pub keys: usize,
     /// Those with a deadline.
     pub expires: usize,
+    /// Bytes of the tables, entries not counted.
+    pub table_bytes: usize,
 }
 
 /// The shards that one command holds.
@@ -276,6 +278,7 @@ impl<'a> Locked<'a> {
                 for (count, (_, table)) in counts.iter_mut().zip(shard.tables()) {
                     count.keys += table.len();
                     count.expires += table.marked_len();
+                    count.table_bytes += table.table_bytes();
                 }
             });
         }

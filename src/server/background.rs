@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::command::Instance;
 use crate::command::instance::unix_millis;
@@ -22,7 +22,7 @@ pub async fn run(instance: Arc<Instance>) {
             continue;
         }
         let now = unix_millis();
-        instance.telemetry.sample(now);
+        instance.telemetry.sample(Instant::now());
         if instance.active_expire() && instance.pause.mode(now).is_none() {
             let effort = config.memory.active_expire_effort;
             let instance = Arc::clone(&instance);

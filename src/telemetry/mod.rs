@@ -1,6 +1,16 @@
 //! What the server says about itself: counters, INFO, and what is measured over time.
+//!
+//! - [`stats`] counts, each worker for itself; [`histogram`] and [`rates`] say how long and how fast.
+//! - [`memory`] and [`cpu`] ask the allocator and the system what the process uses.
+//! - [`log`] is the server's log.
+//! - [`info`] puts all of it into the text that INFO answers.
 
+pub mod cpu;
+pub mod histogram;
+pub mod info;
 pub mod log;
+pub mod memory;
+pub mod rates;
 pub mod stats;
 
 pub use stats::{CommandStats, Telemetry, WorkerStats};

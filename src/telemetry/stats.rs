@@ -1,11 +1,16 @@
 //! The counters of every worker, added up when somebody asks.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use quanta::Clock;
 
+use super::histogram::{Distribution, Histogram};
+use super::rates::Rates;
+use crate::allocator;
 use crate::keyspace::effects::Effects;
 use crate::metric::Counter;
 
@@ -23,6 +28,43 @@ pub struct CommandStats {
     pub rejected: Counter,
     /// Times it ran and answered an error.
     pub failed: Counter,
+    /// How its durations are distributed; made when the first one is recorded.
+    durations: OnceLock<Box<Histogram>>,
+}
+
+impl CommandStats {
+    /// Counts one run of so many raw clock ticks; `tracked` says whether the distribution is kept as well. Only the
+    /// owning worker may call this.
+    #[inline]
+    pub fn ran(&self, ticks: u64, tracked: bool) {
+        self.calls.add(1);
+        self.ticks.add(ticks);
+        if tracked {
+            self.durations.get_or_init(Histogram::new).record(ticks);
+        }
+    }
+
+    fn reset(&self) {
+        for counter in [&self.calls, &self.ticks, &self.rejected, &self.failed] {
+            counter.reset();
+        }
+        if let Some(durations) = self.durations.get() {
+            durations.reset();
+        }
+    }
+}
+
+/// What all workers together count about one command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommandTotals {
+    /// Times it ran.
+    pub calls: u64,
+    /// How long it ran in all, in microseconds.
+    pub micros: u64,
+    /// Times it was refused before it ran.
+    pub rejected: u64,
+    /// Times it ran and answered an error.
+    pub failed: u64,
 }
 
 /// What one worker counts. Each is written by its worker alone.
@@ -64,7 +106,24 @@ pub struct Telemetry {
     pub rejected_connections: AtomicU64,
     /// Failed AUTHs.
     pub auth_failures: AtomicU64,
+    /// Bytes that the allocator held when the server started.
+    pub startup_memory: u64,
+    peak_memory: AtomicU64,
+    rates: Rates<4>,
     errors: Mutex<BTreeMap<String, u64>>,
+}
+
+/// How fast things happen, per second, over the last 1.6 seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CurrentRates {
+    /// Commands run.
+    pub commands: u64,
+    /// Bytes read from clients.
+    pub bytes_in: u64,
+    /// Bytes written to clients.
+    pub bytes_out: u64,
+    /// Reads from clients.
+    pub reads: u64,
 }
 
 impl Telemetry {
@@ -74,12 +133,16 @@ impl Telemetry {
             by_command: (0..commands).map(|_| CommandStats::default()).collect(),
             ..WorkerStats::default()
         };
+        let startup_memory = allocator::process_memory().committed as u64;
         Telemetry {
             workers: (0..workers).map(|_| worker()).collect(),
             clock: Clock::new(),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
             auth_failures: AtomicU64::new(0),
+            startup_memory,
+            peak_memory: AtomicU64::new(startup_memory),
+            rates: Rates::new(Instant::now()),
             errors: Mutex::new(BTreeMap::new()),
         }
     }
@@ -92,6 +155,56 @@ impl Telemetry {
     /// A count over all workers.
     pub fn sum(&self, count: impl Fn(&WorkerStats) -> &Counter) -> u64 {
         self.workers.iter().map(|worker| count(worker).get()).sum()
+    }
+
+    /// Takes the samples from which rates and peaks are made. Meant to be called ten times a second.
+    pub fn sample(&self, now: Instant) {
+        self.rates.sample(
+            now,
+            [
+                self.sum(|worker| &worker.commands),
+                self.sum(|worker| &worker.bytes_in),
+                self.sum(|worker| &worker.bytes_out),
+                self.sum(|worker| &worker.reads),
+            ],
+        );
+        self.peak_memory(allocator::process_memory().committed as u64);
+    }
+
+    /// How fast things happen.
+    pub fn rates(&self) -> CurrentRates {
+        let [commands, bytes_in, bytes_out, reads] = self.rates.per_second();
+        CurrentRates { commands, bytes_in, bytes_out, reads }
+    }
+
+    /// The most memory that the allocator was seen to hold, `now` among it; in bytes.
+    pub fn peak_memory(&self, now: u64) -> u64 {
+        self.peak_memory.fetch_max(now, Relaxed).max(now)
+    }
+
+    /// What was counted about the command of this id.
+    pub fn command(&self, id: usize) -> CommandTotals {
+        let sum = |count: fn(&CommandStats) -> &Counter| self.sum(|worker| count(&worker.by_command[id]));
+        CommandTotals {
+            calls: sum(|command| &command.calls),
+            micros: self.nanos(sum(|command| &command.ticks)) / 1000,
+            rejected: sum(|command| &command.rejected),
+            failed: sum(|command| &command.failed),
+        }
+    }
+
+    /// How the durations of the command of this id are distributed.
+    pub fn durations(&self, id: usize) -> Distribution {
+        let mut all = Distribution::default();
+        for durations in self.workers.iter().filter_map(|worker| worker.by_command[id].durations.get()) {
+            all.add(durations);
+        }
+        all
+    }
+
+    /// Raw clock ticks in nanoseconds.
+    pub fn nanos(&self, ticks: u64) -> u64 {
+        self.clock.delta_as_nanos(0, ticks)
     }
 
     /// Counts an error reply by its code: the text's first word.
@@ -109,9 +222,6 @@ impl Telemetry {
     pub fn errors(&self) -> BTreeMap<String, u64> {
         self.errors.lock().clone()
     }
-
-    /// Notes the rates of the moment; to be called several times a second.
-    pub fn sample(&self, _now: u64) {}
 
     /// Starts all counts again, as CONFIG RESETSTAT does.
     pub fn reset(&self) {
@@ -132,14 +242,7 @@ impl Telemetry {
                 counter.reset();
             }
             for command in &worker.by_command {
-                for counter in [
-                    &command.calls,
-                    &command.ticks,
-                    &command.rejected,
-                    &command.failed,
-                ] {
-                    counter.reset();
-                }
+                command.reset();
             }
         }
         for count in [
@@ -150,5 +253,6 @@ impl Telemetry {
             count.store(0, Relaxed);
         }
         self.errors.lock().clear();
+        self.rates.reset();
     }
 }

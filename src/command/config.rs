@@ -1,0 +1,120 @@
+//! CONFIG: reading and changing the configuration of the running server.
+
+use super::{Call, Command, Error, Flags, Group, Outcome, help};
+use crate::config::value::plain;
+
+const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE);
+const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+/// The rows of this family.
+pub const COMMANDS: &[Command] = &[Command {
+    name: "config",
+    arity: -2,
+    group: Group::Server,
+    since: "2.0.0",
+    summary: "Reads and changes the configuration.",
+    complexity: "Depends on subcommand.",
+    subcommands: &[
+        Command {
+            name: "get",
+            run: get,
+            arity: -3,
+            flags: FLAGS,
+            group: Group::Server,
+            since: "2.0.0",
+            summary: "Answers the directives whose names match the patterns, with their values.",
+            complexity: "O(N) when N is the number of configuration parameters provided",
+            syntax: "parameter [parameter ...]",
+            ..Command::DEFAULT
+        },
+        Command {
+            name: "set",
+            run: set,
+            arity: -4,
+            flags: FLAGS,
+            group: Group::Server,
+            since: "2.0.0",
+            summary: "Gives directives new values, all of them or none.",
+            complexity: "O(N) when N is the number of configuration parameters provided",
+            syntax: "parameter value [parameter value ...]",
+            tips: ON_ALL_NODES,
+            ..Command::DEFAULT
+        },
+        Command {
+            name: "rewrite",
+            run: rewrite,
+            arity: 2,
+            flags: FLAGS,
+            group: Group::Server,
+            since: "2.8.0",
+            summary: "Writes the configuration in force into the file that it was read from.",
+            tips: ON_ALL_NODES,
+            ..Command::DEFAULT
+        },
+        Command {
+            name: "resetstat",
+            run: resetstat,
+            arity: 2,
+            flags: FLAGS,
+            group: Group::Server,
+            since: "2.0.0",
+            summary: "Sets the statistics of INFO back to zero.",
+            tips: ON_ALL_NODES,
+            ..Command::DEFAULT
+        },
+        Command { group: Group::Server, ..help::ROW },
+    ],
+    ..Command::DEFAULT
+}];
+
+fn get(call: &mut Call<'_>) -> Outcome {
+    let patterns: Vec<&[u8]> = call.args_from(2).collect();
+    // Not the configuration of the batch: a CONFIG SET before this one may belong to the same batch.
+    let found = call.instance.config.load().get(&patterns);
+    call.reply.map(found.len());
+    for (name, value) in found {
+        call.reply.bulk(&name);
+        call.reply.bulk(&value);
+    }
+    Ok(())
+}
+
+fn set(call: &mut Call<'_>) -> Outcome {
+    if !call.len().is_multiple_of(2) {
+        return Err(Error::Syntax);
+    }
+    let pairs: Vec<_> = (2..call.len()).step_by(2).map(|name| (call.arg(name), call.arg(name + 1))).collect();
+    let instance = call.instance;
+    let _writer = instance.config_writer.lock();
+    let old = instance.config.load();
+    let new = old.set(&pairs, call.client.handle.kind.is_local()).map_err(|error| Error::text(error.to_string()))?;
+    if let Some(apply) = instance.apply_config.get() {
+        apply(&old, &new).map_err(|refusal| Error::text(refusal.to_string()))?;
+    }
+    instance.config.store(new.into());
+    call.reply.ok();
+    Ok(())
+}
+
+fn rewrite(call: &mut Call<'_>) -> Outcome {
+    let Some(path) = &call.instance.config_file else {
+        return Err(Error::text("ERR The server is running without a config file"));
+    };
+    let _writer = call.instance.config_writer.lock();
+    let config = call.instance.config.load();
+    if let Err(error) = config.rewrite_file(path) {
+        tracing::warn!("CONFIG REWRITE failed: {error}");
+        return Err(Error::text(format!("ERR Rewriting config file: {}", plain(&error))));
+    }
+    tracing::info!("CONFIG REWRITE executed with success.");
+    call.reply.ok();
+    Ok(())
+}
+
+fn resetstat(call: &mut Call<'_>) -> Outcome {
+    call.instance.telemetry.reset();
+    call.instance.keyspace.reclaimer.reset();
+    call.instance.keyspace.expiry.reset();
+    call.reply.ok();
+    Ok(())
+}

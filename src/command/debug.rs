@@ -1,0 +1,347 @@
+//! DEBUG: what tests of servers ask for. Off unless `enable-debug-command` allows it.
+//!
+//! As in Redis its subcommands have no rows of their own: they are one command to ACLs and statistics. It runs with
+//! every shard locked, so DEBUG SLEEP holds up whoever wants a key, and a digest is of one moment.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::help::{self, Line};
+use super::{Call, Command, Error, Flags, Group, Outcome};
+use crate::keyspace::effects::Event;
+use crate::keyspace::digest::{self, Digest};
+use crate::keyspace::{EntryRef, Key, NewValue};
+use crate::protocol::{Version, glob, number};
+use crate::types::string::{self, StringRef};
+
+/// The rows of this family.
+pub const COMMANDS: &[Command] = &[Command {
+    name: "debug",
+    run: debug,
+    arity: -2,
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::PROTECTED)
+        .union(Flags::EXCLUSIVE),
+    group: Group::Server,
+    summary: "Helps to test the server.",
+    complexity: "Depends on subcommand.",
+    ..Command::DEFAULT
+}];
+
+/// A subcommand: its word, how many arguments it may have (the command's name and the word among them), and what it does.
+struct Subcommand {
+    name: &'static str,
+    least: usize,
+    most: usize,
+    run: fn(&mut Call<'_>) -> Outcome,
+    /// How it is called, and what it does.
+    help: Line<'static>,
+}
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand {
+        name: "change-repl-id",
+        least: 2,
+        most: 2,
+        run: accept,
+        help: ("CHANGE-REPL-ID", "Accepted without effect: there is no replication."),
+    },
+    Subcommand {
+        name: "digest",
+        least: 2,
+        most: 2,
+        run: digest,
+        help: ("DIGEST", "A digest of all data, equal on servers that hold the same."),
+    },
+    Subcommand {
+        name: "digest-value",
+        least: 2,
+        most: usize::MAX,
+        run: digest_value,
+        help: ("DIGEST-VALUE [<key> ...]", "Digests of the values of these keys."),
+    },
+    Subcommand {
+        name: "error",
+        least: 3,
+        most: 3,
+        run: error,
+        help: ("ERROR <text>", "Answer with this error."),
+    },
+    Subcommand {
+        name: "log",
+        least: 3,
+        most: 3,
+        run: log,
+        help: ("LOG <message>", "Write a line to the server's log."),
+    },
+    Subcommand {
+        name: "object",
+        least: 3,
+        most: 3,
+        run: object,
+        help: ("OBJECT <key>", "How a value is stored."),
+    },
+    Subcommand {
+        name: "pause-cron",
+        least: 3,
+        most: 3,
+        run: pause_cron,
+        help: ("PAUSE-CRON <0|1>", "1 stops what the server does in the background, 0 lets it go on."),
+    },
+    Subcommand {
+        name: "populate",
+        least: 3,
+        most: 5,
+        run: populate,
+        help: (
+            "POPULATE <count> [<prefix>] [<size>]",
+            "Create the string keys <prefix>:0, <prefix>:1 and so on, where they are missing.",
+        ),
+    },
+    Subcommand {
+        name: "protocol",
+        least: 3,
+        most: 3,
+        run: protocol,
+        help: ("PROTOCOL <type>", "Answer with an example of a reply type."),
+    },
+    Subcommand {
+        name: "quicklist-packed-threshold",
+        least: 3,
+        most: 3,
+        run: accept,
+        help: ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted without effect."),
+    },
+    Subcommand {
+        name: "replybuffer",
+        least: 4,
+        most: 4,
+        run: accept,
+        help: ("REPLYBUFFER <option> <value>", "Accepted without effect."),
+    },
+    Subcommand {
+        name: "set-active-expire",
+        least: 3,
+        most: 3,
+        run: set_active_expire,
+        help: ("SET-ACTIVE-EXPIRE <0|1>", "0 leaves expired keys alone until they are asked for, 1 removes them."),
+    },
+    Subcommand {
+        name: "set-disable-deny-scripts",
+        least: 3,
+        most: 3,
+        run: accept,
+        help: ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted without effect."),
+    },
+    Subcommand {
+        name: "sleep",
+        least: 3,
+        most: 3,
+        run: sleep,
+        help: ("SLEEP <seconds>", "Hold up all access to keys for so long. Decimals are allowed."),
+    },
+    Subcommand {
+        name: "stringmatch-len",
+        least: 4,
+        most: 4,
+        run: stringmatch_len,
+        help: ("STRINGMATCH-LEN <length> <pattern>", "Whether a pattern matches a string of so many letters a."),
+    },
+];
+
+fn debug(call: &mut Call<'_>) -> Outcome {
+    if call.len() == 2 && call.is(1, "HELP") {
+        let lines: Vec<Line<'_>> = SUBCOMMANDS.iter().map(|subcommand| subcommand.help).collect();
+        return help::lines(call, &lines);
+    }
+    let fits = |found: &&Subcommand| call.is(1, found.name) && (found.least..=found.most).contains(&call.len());
+    match SUBCOMMANDS.iter().find(fits) {
+        Some(found) => (found.run)(call),
+        None => Err(Error::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
+            String::from_utf8_lossy(call.arg(1))
+        ))),
+    }
+}
+
+fn accept(call: &mut Call<'_>) -> Outcome {
+    call.reply.ok();
+    Ok(())
+}
+
+fn digest(call: &mut Call<'_>) -> Outcome {
+    let now = call.db.now();
+    let digest = call.db.locked.digest(now);
+    call.reply.simple(&digest.to_string());
+    Ok(())
+}
+
+fn digest_value(call: &mut Call<'_>) -> Outcome {
+    call.reply.array(call.len() - 2);
+    for place in 2..call.len() {
+        let digest = call.db.peek(call.key(place)).map_or_else(Digest::default, digest::of_value);
+        call.reply.simple(&digest.to_string());
+    }
+    Ok(())
+}
+
+fn error(call: &mut Call<'_>) -> Outcome {
+    Err(Error::text(String::from_utf8_lossy(call.arg(2)).into_owned()))
+}
+
+fn log(call: &mut Call<'_>) -> Outcome {
+    tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(call.arg(2)));
+    call.reply.ok();
+    Ok(())
+}
+
+fn object(call: &mut Call<'_>) -> Outcome {
+    let access = call.db.moment.access;
+    let entry = call.db.peek(call.key(2)).ok_or(Error::NoSuchKey)?;
+    let idle = if access.is_lfu() { 0 } else { access.idle_seconds(entry.access()) };
+    let line = format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
+        entry.key().as_ptr(),
+        entry.encoding_name(),
+        serialized_length(entry)?,
+        entry.access(),
+    );
+    call.reply.simple(&line);
+    Ok(())
+}
+
+/// The bytes that a value takes in an RDB file, if it is not compressed.
+fn serialized_length(entry: EntryRef<'_>) -> Result<usize, Error> {
+    /// Longer strings are not looked at as integers.
+    const LONGEST_INTEGER: usize = 11;
+    let value = entry.string()?;
+    let integer = value.integer().filter(|_| value.len() <= LONGEST_INTEGER);
+    let length = match (integer, value) {
+        (Some(-0x80..=0x7F), _) => 2,
+        (Some(-0x8000..=0x7FFF), _) => 3,
+        (Some(-0x8000_0000..=0x7FFF_FFFF), _) => 5,
+        (_, StringRef::Int(_)) | (_, StringRef::Bytes(_)) => match value.len() {
+            length @ 0..64 => 1 + length,
+            length @ 64..0x4000 => 2 + length,
+            length => 5 + length,
+        },
+    };
+    Ok(length)
+}
+
+fn pause_cron(call: &mut Call<'_>) -> Outcome {
+    call.instance.debug.cron_paused.store(switch(call.arg(2)), Relaxed);
+    accept(call)
+}
+
+fn set_active_expire(call: &mut Call<'_>) -> Outcome {
+    call.instance.debug.active_expire.store(switch(call.arg(2)), Relaxed);
+    accept(call)
+}
+
+/// Whether a switch is on: any number but zero.
+fn switch(argument: &[u8]) -> bool {
+    number::parse_i64(argument).is_some_and(|number| number != 0)
+}
+
+fn populate(call: &mut Call<'_>) -> Outcome {
+    let positive = |place| match call.int(place)? {
+        number @ 0.. => Ok(number as usize),
+        _ => Err(Error::text("ERR value is out of range, must be positive")),
+    };
+    let count = positive(2)?;
+    let prefix = if call.len() > 3 { call.arg(3) } else { b"key" };
+    let size = if call.len() > 4 { positive(4)? } else { 0 };
+    if size > call.config.clients.proto_max_bulk_len {
+        return Err(Error::text("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+    }
+    for number in 0..count {
+        let name = [prefix, b":", number.to_string().as_bytes()].concat();
+        let key = Key::new(&name);
+        if call.db.peek(key).is_some() {
+            continue;
+        }
+        let mut value = format!("value:{number}").into_bytes();
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        let value = string::as_integer(&value).map_or(NewValue::Bytes(&value), NewValue::Int);
+        call.db.insert(key, value, None);
+        call.db.changed(key, Event::SET);
+    }
+    accept(call)
+}
+
+fn sleep(call: &mut Call<'_>) -> Outcome {
+    let seconds = number::parse_f64(call.arg(2)).unwrap_or(0.0);
+    if let Ok(duration) = Duration::try_from_secs_f64(seconds) {
+        std::thread::sleep(duration);
+    }
+    accept(call)
+}
+
+fn stringmatch_len(call: &mut Call<'_>) -> Outcome {
+    let length = usize::try_from(call.int(2)?).ok().filter(|&length| length <= call.config.clients.proto_max_bulk_len);
+    let text = vec![b'a'; length.ok_or(Error::NotInteger)?];
+    let matches = glob::matches(call.arg(3), &text, false);
+    call.reply.int(i64::from(matches));
+    Ok(())
+}
+
+fn protocol(call: &mut Call<'_>) -> Outcome {
+    let reply = &mut call.reply;
+    match call.request.arg(2).to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.int(12345),
+        b"double" => reply.double(3.141),
+        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|number| reply.int(number));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|number| reply.int(number));
+        }
+        b"map" => {
+            reply.map(3);
+            for number in 0..3 {
+                reply.int(number);
+                reply.boolean(number == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.version() == Version::Resp3 {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.int(90);
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" if reply.version() == Version::Resp2 => {
+            return Err(Error::text("ERR RESP2 is not supported by this command"));
+        }
+        b"push" => {
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.int(42);
+            reply.bulk(b"Some real reply following the push reply");
+        }
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        _ => {
+            return Err(Error::text(
+                "ERR Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    Ok(())
+}

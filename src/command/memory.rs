@@ -1,0 +1,255 @@
+//! MEMORY: what keys and the process take.
+
+use super::{Call, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome, help};
+use crate::allocator;
+use crate::keyspace::{EntryRef, ValueRef};
+use crate::protocol::Reply;
+use crate::telemetry::memory::{MemoryReport, Overhead, human};
+
+const GROUP: Group = Group::Server;
+const SINCE: &str = "4.0.0";
+const REPORT: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
+
+/// The rows of this family.
+pub const COMMANDS: &[Command] = &[Command {
+    name: "memory",
+    arity: -2,
+    group: GROUP,
+    since: SINCE,
+    summary: "Tells what keys and the process take.",
+    complexity: "Depends on subcommand.",
+    subcommands: &[
+        Command {
+            name: "doctor",
+            run: doctor,
+            arity: 2,
+            group: GROUP,
+            since: SINCE,
+            summary: "Tells what is unusual about the use of memory.",
+            tips: REPORT,
+            ..Command::DEFAULT
+        },
+        Command { group: GROUP, since: SINCE, ..help::ROW },
+        Command {
+            name: "malloc-stats",
+            run: malloc_stats,
+            arity: 2,
+            group: GROUP,
+            since: SINCE,
+            summary: "Answers the figures of the allocator.",
+            complexity: "Depends on how much memory is allocated, could be slow",
+            tips: REPORT,
+            ..Command::DEFAULT
+        },
+        Command {
+            name: "purge",
+            run: purge,
+            arity: 2,
+            group: GROUP,
+            since: SINCE,
+            summary: "Gives unused memory back to the system.",
+            complexity: "Depends on how much memory is allocated, could be slow",
+            tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+            ..Command::DEFAULT
+        },
+        Command {
+            name: "stats",
+            run: stats,
+            arity: 2,
+            group: GROUP,
+            since: SINCE,
+            summary: "Tells what memory is used for.",
+            tips: REPORT,
+            ..Command::DEFAULT
+        },
+        Command {
+            name: "usage",
+            run: usage,
+            arity: -3,
+            flags: Flags::READONLY,
+            keys: &[KeySpec::at(2, KeyFlags::RO)],
+            group: GROUP,
+            since: SINCE,
+            summary: "Answers how many bytes a key and its value take.",
+            complexity: "O(N) where N is the number of samples.",
+            syntax: "key [SAMPLES count]",
+            ..Command::DEFAULT
+        },
+    ],
+    ..Command::DEFAULT
+}];
+
+/// What the table spends on finding a key, in bytes, on average.
+const TABLE_BYTES_PER_KEY: usize = 11;
+
+fn usage(call: &mut Call<'_>) -> Outcome {
+    let mut place = 3;
+    while place < call.len() {
+        if !call.is(place, "SAMPLES") || place + 1 == call.len() {
+            return Err(Error::Syntax);
+        }
+        // How many samples are asked for does not matter, because no value has to be sampled.
+        if call.int(place + 1)? < 0 {
+            return Err(Error::Syntax);
+        }
+        place += 2;
+    }
+    match call.db.peek(call.key(2)) {
+        Some(entry) => call.reply.count(bytes_of(entry)),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+fn bytes_of(entry: EntryRef<'_>) -> usize {
+    let object = match entry.value() {
+        ValueRef::Object(object) => object.memory(),
+        ValueRef::Int(_) | ValueRef::Inline(_) => 0,
+    };
+    allocator::good_size(entry.size()) + object + TABLE_BYTES_PER_KEY
+}
+
+/// Fields of MEMORY STATS that do not belong to a database.
+const FIELDS: usize = 27;
+
+fn stats(call: &mut Call<'_>) -> Outcome {
+    let databases = call.db.locked.counts();
+    let report = MemoryReport::new(&call.instance.telemetry, &call.instance.clients, &databases);
+    let used = || databases.iter().enumerate().filter(|(_, counts)| counts.keys > 0);
+    let reply = &mut call.reply;
+    reply.map(FIELDS + used().count());
+    numbers(
+        reply,
+        &[
+            ("peak.allocated", report.peak),
+            ("total.allocated", report.used),
+            ("startup.allocated", report.startup),
+            ("replication.backlog", 0),
+            ("clients.slaves", 0),
+            ("clients.normal", report.clients),
+            ("cluster.links", 0),
+            ("aof.buffer", 0),
+            ("lua.caches", 0),
+            ("functions.caches", 0),
+        ],
+    );
+    for (database, counts) in used() {
+        reply.bulk(format!("db.{database}").as_bytes());
+        reply.map(3);
+        numbers(
+            reply,
+            &[
+                ("overhead.hashtable.main", counts.table_bytes as u64),
+                ("overhead.hashtable.expires", 0),
+                ("overhead.hashtable.slot-to-keys", 0),
+            ],
+        );
+    }
+    numbers(
+        reply,
+        &[
+            ("overhead.total", report.overhead()),
+            ("keys.count", report.keys),
+            ("keys.bytes-per-key", report.bytes_per_key()),
+            ("dataset.bytes", report.dataset()),
+        ],
+    );
+    for (name, percent) in
+        [("dataset.percentage", report.dataset_percent()), ("peak.percentage", report.peak_percent())]
+    {
+        reply.bulk(name.as_bytes());
+        reply.double(percent);
+    }
+    numbers(
+        reply,
+        &[
+            ("allocator.allocated", report.used),
+            ("allocator.active", report.used),
+            ("allocator.resident", report.resident),
+        ],
+    );
+    for (ratio, bytes, overhead) in [
+        ("allocator-fragmentation.ratio", "allocator-fragmentation.bytes", Overhead::NONE),
+        ("allocator-rss.ratio", "allocator-rss.bytes", report.fragmentation()),
+        ("rss-overhead.ratio", "rss-overhead.bytes", Overhead::NONE),
+        ("fragmentation", "fragmentation.bytes", report.fragmentation()),
+    ] {
+        reply.bulk(ratio.as_bytes());
+        reply.double(overhead.ratio);
+        reply.bulk(bytes.as_bytes());
+        reply.int(overhead.bytes);
+    }
+    Ok(())
+}
+
+fn numbers(reply: &mut Reply<'_>, fields: &[(&str, u64)]) {
+    for &(name, value) in fields {
+        reply.bulk(name.as_bytes());
+        reply.int(value as i64);
+    }
+}
+
+fn doctor(call: &mut Call<'_>) -> Outcome {
+    let databases = call.db.locked.counts();
+    let report = MemoryReport::new(&call.instance.telemetry, &call.instance.clients, &databases);
+    let text = diagnosis(&report);
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// Says what is unusual about these figures.
+fn diagnosis(report: &MemoryReport) -> String {
+    const LITTLE: u64 = 5 << 20;
+    const NOTABLE: i64 = 10 << 20;
+    const LARGE_BUFFERS: u64 = 200 << 10;
+    if report.used < LITTLE {
+        return format!("There is too little data to tell: the server uses only {}.\n", human(report.used));
+    }
+    let fragmentation = report.fragmentation();
+    let findings = [
+        (report.peak > report.used / 2 * 3).then(|| {
+            format!(
+                "Peak: the server once used {} and now uses {}. Memory between the two may stay with the process until it is \
+                 needed again; MEMORY PURGE gives back what can be given back.",
+                human(report.peak),
+                human(report.used)
+            )
+        }),
+        (fragmentation.ratio > 1.4 && fragmentation.bytes > NOTABLE).then(|| {
+            format!(
+                "Fragmentation: the process takes {:.2} times as much memory as the allocator holds for it. After a peak that \
+                 is usual and passes when memory is needed again.",
+                fragmentation.ratio
+            )
+        }),
+        (report.clients / report.connected.max(1) as u64 > LARGE_BUFFERS).then(|| {
+            format!(
+                "Clients: requests and replies of {} clients take {}. CLIENT LIST tells whose they are (qbuf, omem); a client \
+                 that does not read its replies is bounded by client-output-buffer-limit.",
+                report.connected,
+                human(report.clients)
+            )
+        }),
+    ];
+    let findings: Vec<String> = findings.into_iter().flatten().map(|finding| format!(" * {finding}\n")).collect();
+    if findings.is_empty() {
+        return "There is nothing unusual about the use of memory.\n".to_owned();
+    }
+    format!("What is unusual about the use of memory:\n\n{}", findings.join("\n"))
+}
+
+fn malloc_stats(call: &mut Call<'_>) -> Outcome {
+    let memory = allocator::process_memory();
+    let text = format!(
+        "Allocator: mimalloc\nCommitted: {} bytes\nResident: {} bytes\nHighest resident: {} bytes\n",
+        memory.committed, memory.resident, memory.peak_resident
+    );
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn purge(call: &mut Call<'_>) -> Outcome {
+    allocator::purge();
+    call.reply.ok();
+    Ok(())
+}

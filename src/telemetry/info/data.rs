@@ -1,0 +1,69 @@
+//! The data: how many keys there are, and where else they are kept.
+
+use super::{Sources, Text, decimals, fields};
+
+pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
+    fields!(text;
+        loading: 0,
+        async_loading: 0,
+        current_cow_peak: 0,
+        current_cow_size: 0,
+        current_cow_size_age: 0,
+        current_fork_perc: decimals(0.0),
+        current_save_keys_processed: 0,
+        current_save_keys_total: 0,
+        rdb_changes_since_last_save: sources.telemetry.sum(|worker| &worker.effects.dirty),
+        rdb_bgsave_in_progress: 0,
+        rdb_last_save_time: sources.last_save,
+        rdb_last_bgsave_status: "ok",
+        rdb_last_bgsave_time_sec: -1,
+        rdb_current_bgsave_time_sec: -1,
+        rdb_saves: 0,
+        rdb_last_cow_size: 0,
+        rdb_last_load_keys_expired: 0,
+        rdb_last_load_keys_loaded: 0,
+        aof_enabled: 0,
+        aof_rewrite_in_progress: 0,
+        aof_rewrite_scheduled: 0,
+        aof_last_rewrite_time_sec: -1,
+        aof_current_rewrite_time_sec: -1,
+        aof_last_bgrewrite_status: "ok",
+        aof_rewrites: 0,
+        aof_rewrites_consecutive_failures: 0,
+        aof_last_write_status: "ok",
+        aof_last_cow_size: 0,
+        module_fork_in_progress: 0,
+        module_fork_last_cow_size: 0,
+    );
+}
+
+pub(super) fn replication(text: &mut Text, sources: &Sources<'_>) {
+    const NO_ID: &str = "0000000000000000000000000000000000000000";
+    fields!(text;
+        role: "master",
+        connected_slaves: 0,
+        master_failover_state: "no-failover",
+        master_replid: sources.identity.replication_id,
+        master_replid2: NO_ID,
+        master_repl_offset: 0,
+        second_repl_offset: -1,
+        repl_backlog_active: 0,
+        repl_backlog_size: sources.config.replication.repl_backlog_size,
+        repl_backlog_first_byte_offset: 0,
+        repl_backlog_histlen: 0,
+    );
+}
+
+pub(super) fn cluster(text: &mut Text, _: &Sources<'_>) {
+    fields!(text; cluster_enabled: 0);
+}
+
+pub(super) fn keyspace(text: &mut Text, sources: &Sources<'_>) {
+    for (database, counts) in sources.databases.iter().enumerate().filter(|(_, counts)| counts.keys > 0) {
+        let average = if counts.expires > 0 { sources.keyspace.expiry.average_ttl(database) } else { 0 };
+        text.field(
+            format_args!("db{database}"),
+            format_args!("keys={},expires={},avg_ttl={average}", counts.keys, counts.expires),
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! INFO: the text in which clients, dashboards and exporters read how the server is.
+//!
+//! A section is one function that writes its fields; [`SECTIONS`] says which there are and in which order. Names
+//! and order of the fields are those of Redis 7.2. What belongs to a feature that this server does not have is there
+//! with the value it has where the feature rests, because readers take a missing field for an error.
+
+mod data;
+mod process;
+mod traffic;
+
+use std::fmt::{Display, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::Telemetry;
+use super::memory::MemoryReport;
+use crate::clients;
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::keyspace::shard::Counts;
+
+/// Where the figures come from.
+pub struct Sources<'a> {
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// What was counted.
+    pub telemetry: &'a Telemetry,
+    /// The connected clients.
+    pub clients: &'a clients::Registry,
+    /// The keys' home, for what it counts itself.
+    pub keyspace: &'a Keyspace,
+    /// What each database holds.
+    pub databases: &'a [Counts],
+    /// The full names of commands by id.
+    pub commands: &'a [&'a str],
+    /// Which server this is.
+    pub identity: Identity<'a>,
+    /// When the keys were last saved, in seconds since the epoch.
+    pub last_save: u64,
+}
+
+/// What stays the same as long as a server runs, but for its age.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// Forty hexadecimal digits, new for every start.
+    pub run_id: &'a str,
+    /// Forty hexadecimal digits that name the history of the data.
+    pub replication_id: &'a str,
+    /// The file that the configuration came from.
+    pub config_file: Option<&'a Path>,
+    /// How long the server has been running.
+    pub uptime: Duration,
+    /// Threads that serve clients.
+    pub workers: usize,
+}
+
+impl Sources<'_> {
+    fn memory(&self) -> MemoryReport {
+        MemoryReport::new(self.telemetry, self.clients, self.databases)
+    }
+}
+
+/// One section.
+struct Section {
+    /// Its heading, which is also, in any case, the word that asks for it.
+    title: &'static str,
+    /// Whether INFO without arguments shows it.
+    by_default: bool,
+    write: fn(&mut Text, &Sources<'_>),
+}
+
+/// The sections in order.
+const SECTIONS: &[Section] = &[
+    Section { title: "Server", by_default: true, write: process::server },
+    Section { title: "Clients", by_default: true, write: traffic::clients },
+    Section { title: "Memory", by_default: true, write: process::memory },
+    Section { title: "Persistence", by_default: true, write: data::persistence },
+    Section { title: "Stats", by_default: true, write: traffic::stats },
+    Section { title: "Replication", by_default: true, write: data::replication },
+    Section { title: "CPU", by_default: true, write: process::cpu },
+    Section { title: "Modules", by_default: true, write: |_, _| {} },
+    Section { title: "Commandstats", by_default: false, write: traffic::command_stats },
+    Section { title: "Errorstats", by_default: true, write: traffic::error_stats },
+    Section { title: "Latencystats", by_default: false, write: traffic::latency_stats },
+    Section { title: "Cluster", by_default: true, write: data::cluster },
+    Section { title: "Keyspace", by_default: true, write: data::keyspace },
+];
+
+/// The sections that these words ask for, each once and in their own order; an unknown word asks for nothing.
+pub fn report(sources: &Sources<'_>, words: &[&[u8]]) -> String {
+    let mut text = Text(String::with_capacity(4096));
+    for section in SECTIONS.iter().filter(|section| section.is_wanted(words)) {
+        if !text.0.is_empty() {
+            text.0.push_str("\r\n");
+        }
+        text.line(format_args!("# {}", section.title));
+        (section.write)(&mut text, sources);
+    }
+    text.0
+}
+
+impl Section {
+    fn is_wanted(&self, words: &[&[u8]]) -> bool {
+        if words.is_empty() {
+            return self.by_default;
+        }
+        words.iter().any(|word| {
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            is(self.title) || is("all") || is("everything") || (is("default") && self.by_default)
+        })
+    }
+}
+
+/// The text as it grows.
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: impl Display) {
+        write!(self.0, "{line}\r\n").expect("a string takes all");
+    }
+
+    fn field(&mut self, name: impl Display, value: impl Display) {
+        self.line(format_args!("{name}:{value}"));
+    }
+}
+
+/// Writes fields: `fields!(text; name: value, ...)`.
+macro_rules! fields {
+    ($text:expr; $($name:ident: $value:expr),* $(,)?) => {
+        $($text.field(stringify!($name), $value);)*
+    };
+}
+use fields;
+
+/// A number with two decimals.
+fn decimals(number: f64) -> impl Display {
+    format!("{number:.2}")
+}
+
+/// A name that came from a client, without what has a meaning in the text.
+fn tame(name: &str) -> String {
+    name.replace(['#', ':', '\n', '\r'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(words: &[&str]) -> Vec<&'static str> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        SECTIONS.iter().filter(|section| section.is_wanted(&words)).map(|section| section.title).collect()
+    }
+
+    #[test]
+    fn words_choose_sections_in_their_own_order() {
+        assert_eq!(shown(&["cpu"]), ["CPU"]);
+        assert_eq!(shown(&["Keyspace", "SERVER", "nonesuch", "server"]), ["Server", "Keyspace"]);
+        assert_eq!(shown(&["nonesuch"]), [""; 0]);
+        assert_eq!(shown(&[]).len(), 11);
+        assert_eq!(shown(&["default"]), shown(&[]));
+        assert_eq!(shown(&["commandstats", "default"]).len(), 12);
+        assert_eq!(shown(&["all"]).len(), SECTIONS.len());
+        assert_eq!(shown(&["cpu", "everything"]).len(), SECTIONS.len());
+    }
+}

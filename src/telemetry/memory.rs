@@ -1,0 +1,145 @@
+//! Where the memory is: what INFO's memory section, MEMORY STATS and MEMORY DOCTOR have in common.
+
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Telemetry;
+use crate::allocator;
+use crate::clients;
+use crate::keyspace::shard::Counts;
+
+/// What the process holds and for what, in bytes unless said otherwise.
+#[derive(Clone, Debug)]
+pub struct MemoryReport {
+    /// What the allocator holds.
+    pub used: u64,
+    /// The most that it was seen to hold.
+    pub peak: u64,
+    /// What it held when the server started.
+    pub startup: u64,
+    /// What the system says the process has in memory.
+    pub resident: u64,
+    /// Buffers of requests and replies.
+    pub clients: u64,
+    /// Connected clients.
+    pub connected: usize,
+    /// The tables that find keys.
+    pub tables: u64,
+    /// Keys in all databases.
+    pub keys: u64,
+}
+
+impl MemoryReport {
+    /// The figures now. Makes a few system calls.
+    pub fn new(telemetry: &Telemetry, clients: &clients::Registry, databases: &[Counts]) -> MemoryReport {
+        let process = allocator::process_memory();
+        let used = process.committed as u64;
+        let clients = clients.all();
+        let buffered = |client: &clients::Handle| {
+            client.query_buffer_capacity.load(Relaxed) + client.output_buffer.load(Relaxed)
+        };
+        MemoryReport {
+            used,
+            peak: telemetry.peak_memory(used),
+            startup: telemetry.startup_memory,
+            resident: process.resident as u64,
+            clients: clients.iter().map(|client| buffered(client)).sum(),
+            connected: clients.len(),
+            tables: databases.iter().map(|database| database.table_bytes as u64).sum(),
+            keys: databases.iter().map(|database| database.keys as u64).sum(),
+        }
+    }
+
+    /// What is not data: the server itself, its clients and its tables.
+    pub fn overhead(&self) -> u64 {
+        self.startup + self.clients + self.tables
+    }
+
+    /// Keys and values.
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead())
+    }
+
+    /// The data's share of what came since the start, in percent.
+    pub fn dataset_percent(&self) -> f64 {
+        self.dataset() as f64 * 100.0 / self.since_startup() as f64
+    }
+
+    /// What is held now, as a percentage of the peak.
+    pub fn peak_percent(&self) -> f64 {
+        self.used as f64 * 100.0 / self.peak.max(1) as f64
+    }
+
+    /// What a key costs on average.
+    pub fn bytes_per_key(&self) -> u64 {
+        self.since_startup().checked_div(self.keys).unwrap_or(0)
+    }
+
+    /// How many bytes the system gives for each that the allocator holds.
+    pub fn fragmentation(&self) -> Overhead {
+        Overhead::new(self.resident, self.used)
+    }
+
+    fn since_startup(&self) -> u64 {
+        self.used.saturating_sub(self.startup).max(1)
+    }
+}
+
+/// How much more one figure is than another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overhead {
+    /// The larger figure by the smaller.
+    pub ratio: f64,
+    /// The difference in bytes; negative if the "larger" figure is the smaller one.
+    pub bytes: i64,
+}
+
+impl Overhead {
+    /// Nothing more.
+    pub const NONE: Overhead = Overhead { ratio: 1.0, bytes: 0 };
+
+    fn new(all: u64, used: u64) -> Overhead {
+        Overhead { ratio: all as f64 / used.max(1) as f64, bytes: all.wrapping_sub(used).cast_signed() }
+    }
+}
+
+/// The memory of the machine in bytes; 0 where the system does not tell.
+pub fn of_machine() -> u64 {
+    static TOTAL: LazyLock<u64> = LazyLock::new(|| {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|number| number.parse().ok());
+        kilobytes.unwrap_or(0u64) * 1024
+    });
+    *TOTAL
+}
+
+/// A number of bytes for people, as Redis writes it: `1.05M`.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
+    let power = bytes.checked_ilog2().unwrap_or(0) as usize / 10;
+    match power.checked_sub(1).and_then(|unit| UNITS.get(unit)) {
+        Some(unit) => format!("{:.2}{unit}", bytes as f64 / (1u64 << (10 * power)) as f64),
+        None => format!("{bytes}B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_for_people() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.00K"),
+            (916_384, "894.91K"),
+            (1_099_776, "1.05M"),
+            (25_276_502_016, "23.54G"),
+            (u64::MAX, "18446744073709551615B"),
+        ] {
+            assert_eq!(human(bytes), text);
+        }
+    }
+}
