@@ -54,7 +54,11 @@ pub static FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
-    string::COMMANDS,
+    string::whole::COMMANDS,
+    string::many::COMMANDS,
+    string::range::COMMANDS,
+    string::counter::COMMANDS,
+    string::lcs::COMMANDS,
 ];
 
 /// What became of a command that new programs should not use.

@@ -238,6 +238,12 @@ impl<'a> Db<'a> {
         self.effects.record(self.index, key.bytes, event);
     }
 
+    /// Announces a further side of a change that was just announced; it is not counted again.
+    #[inline]
+    pub fn changed_too(&mut self, key: Key<'_>, event: Event) {
+        self.effects.record_side(self.index, key.bytes, event);
+    }
+
     /// Keys in this database. The exclusive section must be held.
     pub fn len(&mut self) -> usize {
         self.locked.len(self.index)

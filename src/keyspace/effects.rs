@@ -38,7 +38,6 @@ macro_rules! events {
 events! {
     APPEND = String "append";
     COPY_TO = Generic "copy_to";
-    DECRBY = String "decrby";
     DEL = Generic "del";
     EXPIRE = Generic "expire";
     EXPIRED = Expired "expired";
@@ -85,4 +84,9 @@ impl Effects {
     pub fn swapped(&self, _a: usize, _b: usize) {
         self.dirty.add(1);
     }
+
+    /// Takes note of a further side of a change that was just recorded: a SET with an expiry is one change, with
+    /// the events `set` and `expire`.
+    #[inline]
+    pub fn record_side(&self, _database: usize, _key: &[u8], _event: Event) {}
 }

@@ -21,7 +21,7 @@ use std::ptr::NonNull;
 
 use super::hash;
 use super::table::Stored;
-use crate::types::string::{MAX_EMBSTR, StringRef};
+use crate::types::string::{self, MAX_EMBSTR, StringMut, StringRef};
 use crate::types::{Object, WrongType};
 
 /// Strings longer than this live in an allocation of their own, which can be freed off the request path.
@@ -54,6 +54,19 @@ pub enum NewValue<'a> {
     Bytes(&'a [u8]),
     /// A value with a home of its own.
     Object(Box<Object>),
+}
+
+impl<'a> NewValue<'a> {
+    /// A string: an integer if it spells one in canonical form.
+    #[inline]
+    pub fn string(bytes: &'a [u8]) -> NewValue<'a> {
+        string::as_integer(bytes).map_or(NewValue::Bytes(bytes), NewValue::Int)
+    }
+
+    /// A string that is expected to change: answers `raw` to OBJECT ENCODING however short it is.
+    pub fn growing(bytes: Vec<u8>) -> NewValue<'a> {
+        NewValue::Object(Box::new(Object::String(bytes)))
+    }
 }
 
 /// A value as a reader sees it.
@@ -436,6 +449,16 @@ impl<'a> EntryMut<'a> {
             }),
             // SAFETY: the payload is a live `Box<Object>`, and this borrow is exclusive.
             Kind::Object => ValueMut::Object(unsafe { &mut *look.object_pointer() }),
+        }
+    }
+
+    /// The value as a string, for changing it in place.
+    #[inline]
+    pub fn into_string(self) -> Result<StringMut<'a>, WrongType> {
+        match self.into_value() {
+            ValueMut::Int(n) => Ok(StringMut::Int(n)),
+            ValueMut::Inline(bytes) => Ok(StringMut::Fixed(bytes)),
+            ValueMut::Object(Object::String(bytes)) => Ok(StringMut::Growing(bytes)),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Short strings and integers live inside their keyspace entry and never become an [`Object`].
 
+pub mod lcs;
 pub mod string;
 
 /// The value is of another type than the command works on.

@@ -26,6 +26,62 @@ pub enum StringRef<'a> {
     Bytes(&'a [u8]),
 }
 
+/// A string value as a writer sees it.
+#[derive(Debug)]
+pub enum StringMut<'a> {
+    /// Held as an integer; may be changed in place.
+    Int(&'a mut i64),
+    /// Held inside the entry: bytes may change, their number may not.
+    Fixed(&'a mut [u8]),
+    /// Held outside: may grow and shrink.
+    Growing(&'a mut Vec<u8>),
+}
+
+impl StringMut<'_> {
+    /// The value as a reader sees it.
+    pub fn as_ref(&self) -> StringRef<'_> {
+        match self {
+            StringMut::Int(n) => StringRef::Int(**n),
+            StringMut::Fixed(bytes) => StringRef::Bytes(bytes),
+            StringMut::Growing(bytes) => StringRef::Bytes(bytes),
+        }
+    }
+
+    /// Changes the string as a buffer that may grow. A string that cannot grow where it lies stays as it is, and the
+    /// changed one is handed back to be stored in its place.
+    pub fn edit(self, change: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
+        if let StringMut::Growing(bytes) = self {
+            change(bytes);
+            return None;
+        }
+        let mut bytes = self.as_ref().to_vec();
+        change(&mut bytes);
+        Some(bytes)
+    }
+}
+
+/// The bytes from `start` to `end`, both included and counted from the end when negative, as GETRANGE takes them.
+pub fn range(bytes: &[u8], start: i64, end: i64) -> &[u8] {
+    // Both before the beginning would meet there, although there is nothing between them.
+    if start < 0 && end < 0 && start > end {
+        return &[];
+    }
+    let length = bytes.len() as i64;
+    let from_start = |index: i64| {
+        if index < 0 {
+            (length + index).max(0)
+        } else {
+            index
+        }
+    };
+    let (start, end) = (from_start(start), from_start(end).min(length - 1));
+    if start > end {
+        &[]
+    } else {
+        &bytes[start as usize..=end as usize]
+    }
+}
+
 /// Room for the decimal form of an integer string.
 #[derive(Default)]
 pub struct Decimal(itoa::Buffer);
@@ -42,7 +98,7 @@ impl<'a> StringRef<'a> {
     /// The length of the bytes.
     pub fn len(self) -> usize {
         match self {
-            StringRef::Int(n) => itoa::Buffer::new().format(n).len(),
+            StringRef::Int(n) => number::i64_len(n),
             StringRef::Bytes(bytes) => bytes.len(),
         }
     }
@@ -57,11 +113,48 @@ impl<'a> StringRef<'a> {
         self.bytes(&mut Decimal::default()).to_vec()
     }
 
+    /// Whether these are the bytes.
+    pub fn equals(self, bytes: &[u8]) -> bool {
+        self.bytes(&mut Decimal::default()) == bytes
+    }
+
     /// The integer, if the string spells one.
     pub fn integer(self) -> Option<i64> {
         match self {
             StringRef::Int(n) => Some(n),
             StringRef::Bytes(bytes) => as_integer(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_to_the_string() {
+        for (start, end, expected) in [
+            (0, 3, "This"),
+            (0, -1, "This is"),
+            (-2, -1, "is"),
+            (-100, 1, "Th"),
+            (5, 100, "is"),
+            (7, 100, ""),
+            (3, 2, ""),
+            (-1, -2, ""),
+            (-50, -60, ""),
+            (-60, -50, "T"),
+            (0, -50, "T"),
+            (i64::MIN, i64::MAX, "This is"),
+            (i64::MAX, i64::MIN, ""),
+        ] {
+            assert_eq!(
+                range(b"This is", start, end),
+                expected.as_bytes(),
+                "{start} {end}"
+            );
+        }
+        assert_eq!(range(b"", 0, -1), b"");
+        assert_eq!(range(b"", -5, 5), b"");
     }
 }

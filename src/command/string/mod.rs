@@ -1,0 +1,37 @@
+//! String commands, by what they do with the value.
+//!
+//! - [`whole`] reads and replaces it: GET, SET and their kin; [`many`] does so for several keys at once.
+//! - [`range`] works on a part of it: APPEND, STRLEN, GETRANGE, SETRANGE.
+//! - [`counter`] takes it for a number: INCR, DECRBY, INCRBYFLOAT.
+//! - [`lcs`] compares two.
+
+pub mod counter;
+pub mod lcs;
+pub mod many;
+pub mod range;
+pub mod whole;
+
+use super::Call;
+use crate::keyspace::effects::Event;
+use crate::keyspace::{Expiry, Key, NewValue};
+use crate::protocol::Reply;
+use crate::types::string::StringRef;
+
+/// Answers a string value as a bulk string.
+#[inline]
+fn answer(reply: &mut Reply<'_>, value: StringRef<'_>) {
+    match value {
+        StringRef::Int(n) => reply.bulk_int(n),
+        StringRef::Bytes(bytes) => reply.bulk(bytes),
+    }
+}
+
+/// Stores a string under a key, whatever was there before, and announces it.
+#[inline]
+fn store(call: &mut Call<'_>, key: Key<'_>, value: &[u8], expiry: Expiry) {
+    call.db.set(key, NewValue::string(value), expiry);
+    call.db.changed(key, Event::SET);
+    if let Expiry::At(_) = expiry {
+        call.db.changed_too(key, Event::EXPIRE);
+    }
+}

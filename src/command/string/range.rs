@@ -1,0 +1,169 @@
+//! Parts of a string: APPEND, STRLEN, GETRANGE (once SUBSTR), SETRANGE.
+//!
+//! A string that is changed in part is expected to change again: it moves out of its entry into a buffer that grows
+//! by doubling, which OBJECT ENCODING calls `raw` whatever the length.
+
+use crate::command::{Call, Command, Deprecated, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
+use crate::config::Config;
+use crate::keyspace::effects::Event;
+use crate::keyspace::{Expiry, NewValue};
+use crate::types::string::{self, Decimal};
+
+/// The rows of these commands.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "append",
+        run: append,
+        arity: 3,
+        flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+        keys: &[KeySpec::at(1, KeyFlags::RW.union(KeyFlags::INSERT))],
+        group: Group::String,
+        since: "2.0.0",
+        summary: "Appends to the string value of a key; a key that does not exist is set.",
+        complexity: "O(N) in the length of what is appended, amortised",
+        syntax: "key value",
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "strlen",
+        run: strlen,
+        arity: 2,
+        flags: Flags::READONLY.union(Flags::FAST),
+        keys: &[KeySpec::at(1, KeyFlags::RO)],
+        group: Group::String,
+        since: "2.2.0",
+        summary: "Answers the length of the string value of a key.",
+        syntax: "key",
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "getrange",
+        since: "2.4.0",
+        ..GETRANGE
+    },
+    Command {
+        name: "substr",
+        deprecated: Some(Deprecated {
+            since: "2.0.0",
+            instead: "`GETRANGE`",
+        }),
+        ..GETRANGE
+    },
+    Command {
+        name: "setrange",
+        run: setrange,
+        arity: 4,
+        flags: Flags::WRITE.union(Flags::DENYOOM),
+        keys: &[KeySpec::at(1, KeyFlags::RW.union(KeyFlags::UPDATE))],
+        group: Group::String,
+        since: "2.2.0",
+        summary: "Overwrites a part of the string value of a key, filling up with zero bytes before it.",
+        complexity: "O(N) in the length of the part and of the filling",
+        syntax: "key offset value",
+        ..Command::DEFAULT
+    },
+];
+
+/// One command under two names.
+const GETRANGE: Command = Command {
+    run: getrange,
+    arity: 4,
+    flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
+    group: Group::String,
+    summary: "Answers a part of the string value of a key.",
+    complexity: "O(N) in the length of the part",
+    syntax: "key start end",
+    ..Command::DEFAULT
+};
+
+fn append(call: &mut Call<'_>) -> Outcome {
+    let key = call.key(1);
+    let tail = call.arg(2);
+    let length = match call.db.write(key) {
+        Some(entry) => {
+            let string = entry.into_string()?;
+            let length = string.as_ref().len();
+            check_size(call.config, length, tail)?;
+            if let Some(grown) = string.edit(|bytes| bytes.extend_from_slice(tail)) {
+                call.db.set(key, NewValue::growing(grown), Expiry::Keep);
+            }
+            length + tail.len()
+        }
+        None => {
+            call.db.insert(key, NewValue::string(tail), None);
+            tail.len()
+        }
+    };
+    call.db.changed(key, Event::APPEND);
+    call.reply.count(length);
+    Ok(())
+}
+
+fn strlen(call: &mut Call<'_>) -> Outcome {
+    let length = match call.db.read(call.key(1)) {
+        Some(entry) => entry.string()?.len(),
+        None => 0,
+    };
+    call.reply.count(length);
+    Ok(())
+}
+
+fn getrange(call: &mut Call<'_>) -> Outcome {
+    let (start, end) = (call.int(2)?, call.int(3)?);
+    let mut room = Decimal::default();
+    let part = match call.db.read(call.key(1)) {
+        Some(entry) => string::range(entry.string()?.bytes(&mut room), start, end),
+        None => &[],
+    };
+    call.reply.bulk(part);
+    Ok(())
+}
+
+fn setrange(call: &mut Call<'_>) -> Outcome {
+    let offset =
+        usize::try_from(call.int(2)?).map_err(|_| Error::text("ERR offset is out of range"))?;
+    let part = call.arg(3);
+    let key = call.key(1);
+    let found = call
+        .db
+        .write(key)
+        .map(|entry| entry.into_string())
+        .transpose()?;
+    let length = found.as_ref().map_or(0, |string| string.as_ref().len());
+    if part.is_empty() {
+        call.reply.count(length);
+        return Ok(());
+    }
+    check_size(call.config, offset, part)?;
+    let end = offset + part.len();
+    if let Some(string) = found {
+        let changed = string.edit(|bytes| {
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            bytes[offset..end].copy_from_slice(part);
+        });
+        if let Some(changed) = changed {
+            call.db.set(key, NewValue::growing(changed), Expiry::Keep);
+        }
+    } else {
+        // Zeroed by the allocator, which need not touch fresh pages for that.
+        let mut bytes = vec![0; end];
+        bytes[offset..].copy_from_slice(part);
+        call.db.insert(key, NewValue::growing(bytes), None);
+    }
+    call.db.changed(key, Event::SETRANGE);
+    call.reply.count(length.max(end));
+    Ok(())
+}
+
+/// Refuses a string of `length` bytes and a further `part` when no client could send it whole.
+fn check_size(config: &Config, length: usize, part: &[u8]) -> Outcome {
+    match length.checked_add(part.len()) {
+        Some(total) if total <= config.clients.proto_max_bulk_len => Ok(()),
+        _ => Err(Error::text(
+            "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        )),
+    }
+}
