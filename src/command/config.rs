@@ -3,7 +3,10 @@
 use super::{Call, Command, Error, Flags, Group, Outcome, help};
 use crate::config::value::plain;
 
-const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE);
+const FLAGS: Flags = Flags::ADMIN
+    .union(Flags::NOSCRIPT)
+    .union(Flags::LOADING)
+    .union(Flags::STALE);
 const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 /// The rows of this family.
@@ -62,7 +65,10 @@ pub const COMMANDS: &[Command] = &[Command {
             tips: ON_ALL_NODES,
             ..Command::DEFAULT
         },
-        Command { group: Group::Server, ..help::ROW },
+        Command {
+            group: Group::Server,
+            ..help::ROW
+        },
     ],
     ..Command::DEFAULT
 }];
@@ -83,11 +89,16 @@ fn set(call: &mut Call<'_>) -> Outcome {
     if !call.len().is_multiple_of(2) {
         return Err(Error::Syntax);
     }
-    let pairs: Vec<_> = (2..call.len()).step_by(2).map(|name| (call.arg(name), call.arg(name + 1))).collect();
+    let pairs: Vec<_> = (2..call.len())
+        .step_by(2)
+        .map(|name| (call.arg(name), call.arg(name + 1)))
+        .collect();
     let instance = call.instance;
     let _writer = instance.config_writer.lock();
     let old = instance.config.load();
-    let new = old.set(&pairs, call.client.handle.kind.is_local()).map_err(|error| Error::text(error.to_string()))?;
+    let new = old
+        .set(&pairs, call.client.handle.kind.is_local())
+        .map_err(|error| Error::text(error.to_string()))?;
     if let Some(apply) = instance.apply_config.get() {
         apply(&old, &new).map_err(|refusal| Error::text(refusal.to_string()))?;
     }
@@ -98,13 +109,18 @@ fn set(call: &mut Call<'_>) -> Outcome {
 
 fn rewrite(call: &mut Call<'_>) -> Outcome {
     let Some(path) = &call.instance.config_file else {
-        return Err(Error::text("ERR The server is running without a config file"));
+        return Err(Error::text(
+            "ERR The server is running without a config file",
+        ));
     };
     let _writer = call.instance.config_writer.lock();
     let config = call.instance.config.load();
     if let Err(error) = config.rewrite_file(path) {
         tracing::warn!("CONFIG REWRITE failed: {error}");
-        return Err(Error::text(format!("ERR Rewriting config file: {}", plain(&error))));
+        return Err(Error::text(format!(
+            "ERR Rewriting config file: {}",
+            plain(&error)
+        )));
     }
     tracing::info!("CONFIG REWRITE executed with success.");
     call.reply.ok();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::help::{self, Line};
 use super::{Call, Command, Error, Flags, Group, Outcome};
-use crate::keyspace::effects::Event;
 use crate::keyspace::digest::{self, Digest};
+use crate::keyspace::effects::Event;
 use crate::keyspace::{EntryRef, Key, NewValue};
 use crate::protocol::{Version, glob, number};
 use crate::types::string::{self, StringRef};
@@ -47,21 +47,30 @@ const SUBCOMMANDS: &[Subcommand] = &[
         least: 2,
         most: 2,
         run: accept,
-        help: ("CHANGE-REPL-ID", "Accepted without effect: there is no replication."),
+        help: (
+            "CHANGE-REPL-ID",
+            "Accepted without effect: there is no replication.",
+        ),
     },
     Subcommand {
         name: "digest",
         least: 2,
         most: 2,
         run: digest,
-        help: ("DIGEST", "A digest of all data, equal on servers that hold the same."),
+        help: (
+            "DIGEST",
+            "A digest of all data, equal on servers that hold the same.",
+        ),
     },
     Subcommand {
         name: "digest-value",
         least: 2,
         most: usize::MAX,
         run: digest_value,
-        help: ("DIGEST-VALUE [<key> ...]", "Digests of the values of these keys."),
+        help: (
+            "DIGEST-VALUE [<key> ...]",
+            "Digests of the values of these keys.",
+        ),
     },
     Subcommand {
         name: "error",
@@ -89,7 +98,10 @@ const SUBCOMMANDS: &[Subcommand] = &[
         least: 3,
         most: 3,
         run: pause_cron,
-        help: ("PAUSE-CRON <0|1>", "1 stops what the server does in the background, 0 lets it go on."),
+        help: (
+            "PAUSE-CRON <0|1>",
+            "1 stops what the server does in the background, 0 lets it go on.",
+        ),
     },
     Subcommand {
         name: "populate",
@@ -113,7 +125,10 @@ const SUBCOMMANDS: &[Subcommand] = &[
         least: 3,
         most: 3,
         run: accept,
-        help: ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted without effect."),
+        help: (
+            "QUICKLIST-PACKED-THRESHOLD <size>",
+            "Accepted without effect.",
+        ),
     },
     Subcommand {
         name: "replybuffer",
@@ -127,7 +142,10 @@ const SUBCOMMANDS: &[Subcommand] = &[
         least: 3,
         most: 3,
         run: set_active_expire,
-        help: ("SET-ACTIVE-EXPIRE <0|1>", "0 leaves expired keys alone until they are asked for, 1 removes them."),
+        help: (
+            "SET-ACTIVE-EXPIRE <0|1>",
+            "0 leaves expired keys alone until they are asked for, 1 removes them.",
+        ),
     },
     Subcommand {
         name: "set-disable-deny-scripts",
@@ -141,23 +159,34 @@ const SUBCOMMANDS: &[Subcommand] = &[
         least: 3,
         most: 3,
         run: sleep,
-        help: ("SLEEP <seconds>", "Hold up all access to keys for so long. Decimals are allowed."),
+        help: (
+            "SLEEP <seconds>",
+            "Hold up all access to keys for so long. Decimals are allowed.",
+        ),
     },
     Subcommand {
         name: "stringmatch-len",
         least: 4,
         most: 4,
         run: stringmatch_len,
-        help: ("STRINGMATCH-LEN <length> <pattern>", "Whether a pattern matches a string of so many letters a."),
+        help: (
+            "STRINGMATCH-LEN <length> <pattern>",
+            "Whether a pattern matches a string of so many letters a.",
+        ),
     },
 ];
 
 fn debug(call: &mut Call<'_>) -> Outcome {
     if call.len() == 2 && call.is(1, "HELP") {
-        let lines: Vec<Line<'_>> = SUBCOMMANDS.iter().map(|subcommand| subcommand.help).collect();
+        let lines: Vec<Line<'_>> = SUBCOMMANDS
+            .iter()
+            .map(|subcommand| subcommand.help)
+            .collect();
         return help::lines(call, &lines);
     }
-    let fits = |found: &&Subcommand| call.is(1, found.name) && (found.least..=found.most).contains(&call.len());
+    let fits = |found: &&Subcommand| {
+        call.is(1, found.name) && (found.least..=found.most).contains(&call.len())
+    };
     match SUBCOMMANDS.iter().find(fits) {
         Some(found) => (found.run)(call),
         None => Err(Error::text(format!(
@@ -182,14 +211,19 @@ fn digest(call: &mut Call<'_>) -> Outcome {
 fn digest_value(call: &mut Call<'_>) -> Outcome {
     call.reply.array(call.len() - 2);
     for place in 2..call.len() {
-        let digest = call.db.peek(call.key(place)).map_or_else(Digest::default, digest::of_value);
+        let digest = call
+            .db
+            .peek(call.key(place))
+            .map_or_else(Digest::default, digest::of_value);
         call.reply.simple(&digest.to_string());
     }
     Ok(())
 }
 
 fn error(call: &mut Call<'_>) -> Outcome {
-    Err(Error::text(String::from_utf8_lossy(call.arg(2)).into_owned()))
+    Err(Error::text(
+        String::from_utf8_lossy(call.arg(2)).into_owned(),
+    ))
 }
 
 fn log(call: &mut Call<'_>) -> Outcome {
@@ -201,7 +235,11 @@ fn log(call: &mut Call<'_>) -> Outcome {
 fn object(call: &mut Call<'_>) -> Outcome {
     let access = call.db.moment.access;
     let entry = call.db.peek(call.key(2)).ok_or(Error::NoSuchKey)?;
-    let idle = if access.is_lfu() { 0 } else { access.idle_seconds(entry.access()) };
+    let idle = if access.is_lfu() {
+        0
+    } else {
+        access.idle_seconds(entry.access())
+    };
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         entry.key().as_ptr(),
@@ -233,12 +271,18 @@ fn serialized_length(entry: EntryRef<'_>) -> Result<usize, Error> {
 }
 
 fn pause_cron(call: &mut Call<'_>) -> Outcome {
-    call.instance.debug.cron_paused.store(switch(call.arg(2)), Relaxed);
+    call.instance
+        .debug
+        .cron_paused
+        .store(switch(call.arg(2)), Relaxed);
     accept(call)
 }
 
 fn set_active_expire(call: &mut Call<'_>) -> Outcome {
-    call.instance.debug.active_expire.store(switch(call.arg(2)), Relaxed);
+    call.instance
+        .debug
+        .active_expire
+        .store(switch(call.arg(2)), Relaxed);
     accept(call)
 }
 
@@ -256,7 +300,9 @@ fn populate(call: &mut Call<'_>) -> Outcome {
     let prefix = if call.len() > 3 { call.arg(3) } else { b"key" };
     let size = if call.len() > 4 { positive(4)? } else { 0 };
     if size > call.config.clients.proto_max_bulk_len {
-        return Err(Error::text("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+        return Err(Error::text(
+            "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        ));
     }
     for number in 0..count {
         let name = [prefix, b":", number.to_string().as_bytes()].concat();
@@ -284,7 +330,9 @@ fn sleep(call: &mut Call<'_>) -> Outcome {
 }
 
 fn stringmatch_len(call: &mut Call<'_>) -> Outcome {
-    let length = usize::try_from(call.int(2)?).ok().filter(|&length| length <= call.config.clients.proto_max_bulk_len);
+    let length = usize::try_from(call.int(2)?)
+        .ok()
+        .filter(|&length| length <= call.config.clients.proto_max_bulk_len);
     let text = vec![b'a'; length.ok_or(Error::NotInteger)?];
     let matches = glob::matches(call.arg(3), &text, false);
     call.reply.int(i64::from(matches));

@@ -117,7 +117,10 @@ impl<'a> Batch<'a> {
             counters.failed.add(1);
         }
         let tick = self.instance.telemetry.clock.raw();
-        counters.ran(tick.saturating_sub(self.tick), self.config.telemetry.latency_tracking);
+        counters.ran(
+            tick.saturating_sub(self.tick),
+            self.config.telemetry.latency_tracking,
+        );
         self.tick = tick;
         self.stats.commands.add(1);
         self.finish(client, reply_mode, start, out)

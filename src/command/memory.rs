@@ -8,7 +8,11 @@ use crate::telemetry::memory::{MemoryReport, Overhead, human};
 
 const GROUP: Group = Group::Server;
 const SINCE: &str = "4.0.0";
-const REPORT: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
+const REPORT: &[&str] = &[
+    "nondeterministic_output",
+    "request_policy:all_shards",
+    "response_policy:special",
+];
 
 /// The rows of this family.
 pub const COMMANDS: &[Command] = &[Command {
@@ -29,7 +33,11 @@ pub const COMMANDS: &[Command] = &[Command {
             tips: REPORT,
             ..Command::DEFAULT
         },
-        Command { group: GROUP, since: SINCE, ..help::ROW },
+        Command {
+            group: GROUP,
+            since: SINCE,
+            ..help::ROW
+        },
         Command {
             name: "malloc-stats",
             run: malloc_stats,
@@ -115,7 +123,12 @@ const FIELDS: usize = 27;
 fn stats(call: &mut Call<'_>) -> Outcome {
     let databases = call.db.locked.counts();
     let report = MemoryReport::new(&call.instance.telemetry, &call.instance.clients, &databases);
-    let used = || databases.iter().enumerate().filter(|(_, counts)| counts.keys > 0);
+    let used = || {
+        databases
+            .iter()
+            .enumerate()
+            .filter(|(_, counts)| counts.keys > 0)
+    };
     let reply = &mut call.reply;
     reply.map(FIELDS + used().count());
     numbers(
@@ -154,9 +167,10 @@ fn stats(call: &mut Call<'_>) -> Outcome {
             ("dataset.bytes", report.dataset()),
         ],
     );
-    for (name, percent) in
-        [("dataset.percentage", report.dataset_percent()), ("peak.percentage", report.peak_percent())]
-    {
+    for (name, percent) in [
+        ("dataset.percentage", report.dataset_percent()),
+        ("peak.percentage", report.peak_percent()),
+    ] {
         reply.bulk(name.as_bytes());
         reply.double(percent);
     }
@@ -169,10 +183,22 @@ fn stats(call: &mut Call<'_>) -> Outcome {
         ],
     );
     for (ratio, bytes, overhead) in [
-        ("allocator-fragmentation.ratio", "allocator-fragmentation.bytes", Overhead::NONE),
-        ("allocator-rss.ratio", "allocator-rss.bytes", report.fragmentation()),
+        (
+            "allocator-fragmentation.ratio",
+            "allocator-fragmentation.bytes",
+            Overhead::NONE,
+        ),
+        (
+            "allocator-rss.ratio",
+            "allocator-rss.bytes",
+            report.fragmentation(),
+        ),
         ("rss-overhead.ratio", "rss-overhead.bytes", Overhead::NONE),
-        ("fragmentation", "fragmentation.bytes", report.fragmentation()),
+        (
+            "fragmentation",
+            "fragmentation.bytes",
+            report.fragmentation(),
+        ),
     ] {
         reply.bulk(ratio.as_bytes());
         reply.double(overhead.ratio);
@@ -203,7 +229,10 @@ fn diagnosis(report: &MemoryReport) -> String {
     const NOTABLE: i64 = 10 << 20;
     const LARGE_BUFFERS: u64 = 200 << 10;
     if report.used < LITTLE {
-        return format!("There is too little data to tell: the server uses only {}.\n", human(report.used));
+        return format!(
+            "There is too little data to tell: the server uses only {}.\n",
+            human(report.used)
+        );
     }
     let fragmentation = report.fragmentation();
     let findings = [
@@ -231,11 +260,18 @@ fn diagnosis(report: &MemoryReport) -> String {
             )
         }),
     ];
-    let findings: Vec<String> = findings.into_iter().flatten().map(|finding| format!(" * {finding}\n")).collect();
+    let findings: Vec<String> = findings
+        .into_iter()
+        .flatten()
+        .map(|finding| format!(" * {finding}\n"))
+        .collect();
     if findings.is_empty() {
         return "There is nothing unusual about the use of memory.\n".to_owned();
     }
-    format!("What is unusual about the use of memory:\n\n{}", findings.join("\n"))
+    format!(
+        "What is unusual about the use of memory:\n\n{}",
+        findings.join("\n")
+    )
 }
 
 fn malloc_stats(call: &mut Call<'_>) -> Outcome {

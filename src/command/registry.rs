@@ -156,9 +156,14 @@ impl Registry {
     /// The command or subcommand of this id.
     pub fn by_id(&self, id: usize) -> Option<&Entry> {
         // Ids were given in this order, to a command before its subcommands.
-        let command = self.entries.partition_point(|entry| entry.id <= id).checked_sub(1)?;
+        let command = self
+            .entries
+            .partition_point(|entry| entry.id <= id)
+            .checked_sub(1)?;
         let command = &self.entries[command];
-        std::iter::once(command).chain(&command.subcommands).find(|entry| entry.id == id)
+        std::iter::once(command)
+            .chain(&command.subcommands)
+            .find(|entry| entry.id == id)
     }
 
     /// The commands, without their subcommands.

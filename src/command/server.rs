@@ -20,7 +20,11 @@ pub const COMMANDS: &[Command] = &[
         categories: Categories::DANGEROUS,
         summary: "Tells how the server is: settings, memory, clients, statistics.",
         syntax: "[section [section ...]]",
-        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        tips: &[
+            "nondeterministic_output",
+            "request_policy:all_shards",
+            "response_policy:special",
+        ],
         ..Command::DEFAULT
     },
     Command {
@@ -102,7 +106,9 @@ fn info(call: &mut Call<'_>) -> Outcome {
 }
 
 fn time(call: &mut Call<'_>) -> Outcome {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     call.reply.array(2);
     call.reply.bulk_int(now.as_secs() as i64);
     call.reply.bulk_int(i64::from(now.subsec_micros()));
@@ -117,8 +123,13 @@ fn lastsave(call: &mut Call<'_>) -> Outcome {
 fn shutdown(call: &mut Call<'_>) -> Outcome {
     let (mut save, mut nosave, mut now, mut force, mut abort) = (false, false, false, false, false);
     for place in 1..call.len() {
-        let words =
-            [("SAVE", &mut save), ("NOSAVE", &mut nosave), ("NOW", &mut now), ("FORCE", &mut force), ("ABORT", &mut abort)];
+        let words = [
+            ("SAVE", &mut save),
+            ("NOSAVE", &mut nosave),
+            ("NOW", &mut now),
+            ("FORCE", &mut force),
+            ("ABORT", &mut abort),
+        ];
         let found = words.into_iter().find(|(word, _)| call.is(place, word));
         *found.ok_or(Error::Syntax)?.1 = true;
     }
@@ -134,7 +145,8 @@ fn shutdown(call: &mut Call<'_>) -> Outcome {
         (_, true) => Save::Never,
         _ => Save::AsConfigured,
     };
-    call.instance.request_shutdown(Shutdown { save, now, force });
+    call.instance
+        .request_shutdown(Shutdown { save, now, force });
     // No reply: the client learns of the end from its connection, and what it sent after this is not run.
     call.client.close = true;
     Ok(())
@@ -179,7 +191,12 @@ fn automaton(rule: u8) -> String {
         let bits: u32 = dots.map(|dot| 1 << BITS[dot / 2][dot % 2]).sum();
         char::from_u32(0x2800 + bits).unwrap_or(' ')
     };
-    let line = |y| (0..width / 2).map(|x| character(x, y)).chain(['\n']).collect::<String>();
+    let line = |y| {
+        (0..width / 2)
+            .map(|x| character(x, y))
+            .chain(['\n'])
+            .collect::<String>()
+    };
     (0..height / 4).map(line).collect()
 }
 
@@ -193,6 +210,9 @@ mod tests {
         let lines: Vec<&str> = picture.lines().collect();
         assert_eq!(lines.len(), 16);
         assert!(lines.iter().all(|line| line.chars().count() == 64));
-        assert_eq!(lines[0].trim_matches('\u{2800}'), "⡠⢊⢄".trim_matches('\u{2800}'));
+        assert_eq!(
+            lines[0].trim_matches('\u{2800}'),
+            "⡠⢊⢄".trim_matches('\u{2800}')
+        );
     }
 }

@@ -69,7 +69,10 @@ impl Locked<'_> {
         let mut all = Digest::default();
         for database in 0..self.keyspace().databases() {
             let tables = self.all().iter().filter_map(|shard| shard.table(database));
-            let mut entries = tables.flat_map(|table| table.iter()).filter(|&entry| !is_dead(entry, now)).peekable();
+            let mut entries = tables
+                .flat_map(|table| table.iter())
+                .filter(|&entry| !is_dead(entry, now))
+                .peekable();
             if entries.peek().is_none() {
                 continue;
             }

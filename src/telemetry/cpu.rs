@@ -29,10 +29,16 @@ pub fn of_main_thread() -> Cpu {
     let stat = std::fs::read_to_string(path).unwrap_or_default();
     // The second field is the thread's name in parentheses, which may hold anything; `state` is the first behind it.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    let mut ticks = fields.split(' ').skip(11).map(|field| field.parse().unwrap_or(0));
+    let mut ticks = fields
+        .split(' ')
+        .skip(11)
+        .map(|field| field.parse().unwrap_or(0));
     let mut next = || ticks.next().unwrap_or(0) * MICROS_PER_TICK;
     let user = next();
-    Cpu { user, system: next() }
+    Cpu {
+        user,
+        system: next(),
+    }
 }
 
 fn usage(who: libc::c_int) -> Cpu {
@@ -45,7 +51,10 @@ fn usage(who: libc::c_int) -> Cpu {
         return Cpu::default();
     }
     let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
-    Cpu { system: micros(usage.ru_stime), user: micros(usage.ru_utime) }
+    Cpu {
+        system: micros(usage.ru_stime),
+        user: micros(usage.ru_utime),
+    }
 }
 
 #[cfg(test)]

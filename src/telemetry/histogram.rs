@@ -43,7 +43,10 @@ pub struct Distribution {
 
 impl Default for Distribution {
     fn default() -> Distribution {
-        Distribution { counts: vec![0; BUCKETS], total: 0 }
+        Distribution {
+            counts: vec![0; BUCKETS],
+            total: 0,
+        }
     }
 }
 
@@ -65,7 +68,8 @@ impl Distribution {
     /// The duration in ticks that `percent` percent of the recorded ones do not exceed, rounded up to the end of
     /// its bucket; 0 if there are none.
     pub fn percentile(&self, percent: f64) -> u64 {
-        let wanted = ((percent / 100.0 * self.total as f64).round() as u64).clamp(1, self.total.max(1));
+        let wanted =
+            ((percent / 100.0 * self.total as f64).round() as u64).clamp(1, self.total.max(1));
         let mut seen = 0;
         let found = self.counts.iter().position(|count| {
             seen += count;
@@ -76,7 +80,11 @@ impl Distribution {
 
     /// The buckets that are not empty, in order: the longest duration in ticks that each holds, and its count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.counts.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(bucket, &count)| (last_of(bucket), count))
+        self.counts
+            .iter()
+            .enumerate()
+            .filter(|&(_, &count)| count > 0)
+            .map(|(bucket, &count)| (last_of(bucket), count))
     }
 }
 
@@ -121,11 +129,17 @@ mod tests {
         both.add(&low);
         both.add(&high);
         assert_eq!(both.total(), 100);
-        assert_eq!([0.0, 50.0, 90.0].map(|percent| both.percentile(percent)), [10; 3]);
+        assert_eq!(
+            [0.0, 50.0, 90.0].map(|percent| both.percentile(percent)),
+            [10; 3]
+        );
         for percent in [91.0, 99.9, 100.0] {
             assert!((1_000_000..1_032_000).contains(&both.percentile(percent)));
         }
-        assert_eq!(both.buckets().map(|(_, count)| count).collect::<Vec<_>>(), [90, 10]);
+        assert_eq!(
+            both.buckets().map(|(_, count)| count).collect::<Vec<_>>(),
+            [90, 10]
+        );
         low.reset();
         let mut rest = Distribution::default();
         rest.add(&low);

@@ -31,7 +31,11 @@ pub struct MemoryReport {
 
 impl MemoryReport {
     /// The figures now. Makes a few system calls.
-    pub fn new(telemetry: &Telemetry, clients: &clients::Registry, databases: &[Counts]) -> MemoryReport {
+    pub fn new(
+        telemetry: &Telemetry,
+        clients: &clients::Registry,
+        databases: &[Counts],
+    ) -> MemoryReport {
         let process = allocator::process_memory();
         let used = process.committed as u64;
         let clients = clients.all();
@@ -45,7 +49,10 @@ impl MemoryReport {
             resident: process.resident as u64,
             clients: clients.iter().map(|client| buffered(client)).sum(),
             connected: clients.len(),
-            tables: databases.iter().map(|database| database.table_bytes as u64).sum(),
+            tables: databases
+                .iter()
+                .map(|database| database.table_bytes as u64)
+                .sum(),
             keys: databases.iter().map(|database| database.keys as u64).sum(),
         }
     }
@@ -96,10 +103,16 @@ pub struct Overhead {
 
 impl Overhead {
     /// Nothing more.
-    pub const NONE: Overhead = Overhead { ratio: 1.0, bytes: 0 };
+    pub const NONE: Overhead = Overhead {
+        ratio: 1.0,
+        bytes: 0,
+    };
 
     fn new(all: u64, used: u64) -> Overhead {
-        Overhead { ratio: all as f64 / used.max(1) as f64, bytes: all.wrapping_sub(used).cast_signed() }
+        Overhead {
+            ratio: all as f64 / used.max(1) as f64,
+            bytes: all.wrapping_sub(used).cast_signed(),
+        }
     }
 }
 
@@ -108,7 +121,9 @@ pub fn of_machine() -> u64 {
     static TOTAL: LazyLock<u64> = LazyLock::new(|| {
         let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|number| number.parse().ok());
+        let kilobytes = line
+            .and_then(|line| line.trim().strip_suffix(" kB"))
+            .and_then(|number| number.parse().ok());
         kilobytes.unwrap_or(0u64) * 1024
     });
     *TOTAL

@@ -22,7 +22,12 @@ struct State<const N: usize> {
 impl<const N: usize> Rates<N> {
     /// All rates at zero, of counters at zero.
     pub fn new(now: Instant) -> Rates<N> {
-        Rates(Mutex::new(State { sampled: now, totals: [0; N], samples: [[0; N]; SAMPLES], next: 0 }))
+        Rates(Mutex::new(State {
+            sampled: now,
+            totals: [0; N],
+            samples: [[0; N]; SAMPLES],
+            next: 0,
+        }))
     }
 
     /// Takes the counters' values at `now`. A counter that was set back counts from zero.
@@ -35,7 +40,8 @@ impl<const N: usize> Rates<N> {
         let next = state.next;
         for (counter, &total) in totals.iter().enumerate() {
             let grown = total.checked_sub(state.totals[counter]).unwrap_or(total);
-            state.samples[next][counter] = (u128::from(grown) * 1_000_000 / u128::from(micros)) as u64;
+            state.samples[next][counter] =
+                (u128::from(grown) * 1_000_000 / u128::from(micros)) as u64;
         }
         state.totals = totals;
         state.sampled = now;
@@ -46,7 +52,12 @@ impl<const N: usize> Rates<N> {
     pub fn per_second(&self) -> [u64; N] {
         let state = self.0.lock();
         std::array::from_fn(|counter| {
-            state.samples.iter().map(|sample| sample[counter]).sum::<u64>() / SAMPLES as u64
+            state
+                .samples
+                .iter()
+                .map(|sample| sample[counter])
+                .sum::<u64>()
+                / SAMPLES as u64
         })
     }
 

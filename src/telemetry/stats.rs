@@ -174,7 +174,12 @@ impl Telemetry {
     /// How fast things happen.
     pub fn rates(&self) -> CurrentRates {
         let [commands, bytes_in, bytes_out, reads] = self.rates.per_second();
-        CurrentRates { commands, bytes_in, bytes_out, reads }
+        CurrentRates {
+            commands,
+            bytes_in,
+            bytes_out,
+            reads,
+        }
     }
 
     /// The most memory that the allocator was seen to hold, `now` among it; in bytes.
@@ -184,7 +189,8 @@ impl Telemetry {
 
     /// What was counted about the command of this id.
     pub fn command(&self, id: usize) -> CommandTotals {
-        let sum = |count: fn(&CommandStats) -> &Counter| self.sum(|worker| count(&worker.by_command[id]));
+        let sum =
+            |count: fn(&CommandStats) -> &Counter| self.sum(|worker| count(&worker.by_command[id]));
         CommandTotals {
             calls: sum(|command| &command.calls),
             micros: self.nanos(sum(|command| &command.ticks)) / 1000,
@@ -196,7 +202,11 @@ impl Telemetry {
     /// How the durations of the command of this id are distributed.
     pub fn durations(&self, id: usize) -> Distribution {
         let mut all = Distribution::default();
-        for durations in self.workers.iter().filter_map(|worker| worker.by_command[id].durations.get()) {
+        for durations in self
+            .workers
+            .iter()
+            .filter_map(|worker| worker.by_command[id].durations.get())
+        {
             all.add(durations);
         }
         all

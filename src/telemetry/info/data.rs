@@ -59,11 +59,23 @@ pub(super) fn cluster(text: &mut Text, _: &Sources<'_>) {
 }
 
 pub(super) fn keyspace(text: &mut Text, sources: &Sources<'_>) {
-    for (database, counts) in sources.databases.iter().enumerate().filter(|(_, counts)| counts.keys > 0) {
-        let average = if counts.expires > 0 { sources.keyspace.expiry.average_ttl(database) } else { 0 };
+    for (database, counts) in sources
+        .databases
+        .iter()
+        .enumerate()
+        .filter(|(_, counts)| counts.keys > 0)
+    {
+        let average = if counts.expires > 0 {
+            sources.keyspace.expiry.average_ttl(database)
+        } else {
+            0
+        };
         text.field(
             format_args!("db{database}"),
-            format_args!("keys={},expires={},avg_ttl={average}", counts.keys, counts.expires),
+            format_args!(
+                "keys={},expires={},avg_ttl={average}",
+                counts.keys, counts.expires
+            ),
         );
     }
 }

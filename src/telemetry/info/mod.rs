@@ -71,19 +71,71 @@ struct Section {
 
 /// The sections in order.
 const SECTIONS: &[Section] = &[
-    Section { title: "Server", by_default: true, write: process::server },
-    Section { title: "Clients", by_default: true, write: traffic::clients },
-    Section { title: "Memory", by_default: true, write: process::memory },
-    Section { title: "Persistence", by_default: true, write: data::persistence },
-    Section { title: "Stats", by_default: true, write: traffic::stats },
-    Section { title: "Replication", by_default: true, write: data::replication },
-    Section { title: "CPU", by_default: true, write: process::cpu },
-    Section { title: "Modules", by_default: true, write: |_, _| {} },
-    Section { title: "Commandstats", by_default: false, write: traffic::command_stats },
-    Section { title: "Errorstats", by_default: true, write: traffic::error_stats },
-    Section { title: "Latencystats", by_default: false, write: traffic::latency_stats },
-    Section { title: "Cluster", by_default: true, write: data::cluster },
-    Section { title: "Keyspace", by_default: true, write: data::keyspace },
+    Section {
+        title: "Server",
+        by_default: true,
+        write: process::server,
+    },
+    Section {
+        title: "Clients",
+        by_default: true,
+        write: traffic::clients,
+    },
+    Section {
+        title: "Memory",
+        by_default: true,
+        write: process::memory,
+    },
+    Section {
+        title: "Persistence",
+        by_default: true,
+        write: data::persistence,
+    },
+    Section {
+        title: "Stats",
+        by_default: true,
+        write: traffic::stats,
+    },
+    Section {
+        title: "Replication",
+        by_default: true,
+        write: data::replication,
+    },
+    Section {
+        title: "CPU",
+        by_default: true,
+        write: process::cpu,
+    },
+    Section {
+        title: "Modules",
+        by_default: true,
+        write: |_, _| {},
+    },
+    Section {
+        title: "Commandstats",
+        by_default: false,
+        write: traffic::command_stats,
+    },
+    Section {
+        title: "Errorstats",
+        by_default: true,
+        write: traffic::error_stats,
+    },
+    Section {
+        title: "Latencystats",
+        by_default: false,
+        write: traffic::latency_stats,
+    },
+    Section {
+        title: "Cluster",
+        by_default: true,
+        write: data::cluster,
+    },
+    Section {
+        title: "Keyspace",
+        by_default: true,
+        write: data::keyspace,
+    },
 ];
 
 /// The sections that these words ask for, each once and in their own order; an unknown word asks for nothing.
@@ -148,13 +200,20 @@ mod tests {
 
     fn shown(words: &[&str]) -> Vec<&'static str> {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        SECTIONS.iter().filter(|section| section.is_wanted(&words)).map(|section| section.title).collect()
+        SECTIONS
+            .iter()
+            .filter(|section| section.is_wanted(&words))
+            .map(|section| section.title)
+            .collect()
     }
 
     #[test]
     fn words_choose_sections_in_their_own_order() {
         assert_eq!(shown(&["cpu"]), ["CPU"]);
-        assert_eq!(shown(&["Keyspace", "SERVER", "nonesuch", "server"]), ["Server", "Keyspace"]);
+        assert_eq!(
+            shown(&["Keyspace", "SERVER", "nonesuch", "server"]),
+            ["Server", "Keyspace"]
+        );
         assert_eq!(shown(&["nonesuch"]), [""; 0]);
         assert_eq!(shown(&[]).len(), 11);
         assert_eq!(shown(&["default"]), shown(&[]));

@@ -14,8 +14,12 @@ use crate::telemetry::memory::{self, Overhead, human};
 const LRU_CLOCK: u64 = 0xFF_FFFF;
 
 pub(super) fn server(text: &mut Text, sources: &Sources<'_>) {
-    let Sources { config, identity, .. } = sources;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let Sources {
+        config, identity, ..
+    } = sources;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let uptime = identity.uptime.as_secs();
     let executable = std::env::current_exe().unwrap_or_default();
     fields!(text;
@@ -51,19 +55,38 @@ pub(super) fn server(text: &mut Text, sources: &Sources<'_>) {
 /// The name, release and architecture of the system.
 fn operating_system() -> String {
     let read = |name| fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
-    format!("{} {} {}", read("ostype").trim(), read("osrelease").trim(), std::env::consts::ARCH)
+    format!(
+        "{} {} {}",
+        read("ostype").trim(),
+        read("osrelease").trim(),
+        std::env::consts::ARCH
+    )
 }
 
 fn listeners(text: &mut Text, config: &Config) {
     let network = &config.network;
     if network.port != 0 {
         let addresses = network.bind.iter().map(|address| {
-            format!(",bind={}{}", if address.optional { "-" } else { "" }, address.host)
+            format!(
+                ",bind={}{}",
+                if address.optional { "-" } else { "" },
+                address.host
+            )
         });
-        text.field("listener0", format_args!("name=tcp{},port={}", addresses.collect::<String>(), network.port));
+        text.field(
+            "listener0",
+            format_args!(
+                "name=tcp{},port={}",
+                addresses.collect::<String>(),
+                network.port
+            ),
+        );
     }
     if !network.unixsocket.is_empty() {
-        text.field("listener1", format_args!("name=unix,bind={}", network.unixsocket));
+        text.field(
+            "listener1",
+            format_args!("name=unix,bind={}", network.unixsocket),
+        );
     }
 }
 

@@ -8,7 +8,13 @@ use crate::telemetry::stats::CommandTotals;
 
 pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
     let clients = sources.clients.all();
-    let most = |bytes: fn(&crate::clients::Handle) -> u64| clients.iter().map(|client| bytes(client)).max().unwrap_or(0);
+    let most = |bytes: fn(&crate::clients::Handle) -> u64| {
+        clients
+            .iter()
+            .map(|client| bytes(client))
+            .max()
+            .unwrap_or(0)
+    };
     fields!(text;
         connected_clients: clients.len(),
         cluster_connections: 0,
@@ -28,7 +34,9 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
     let rates = telemetry.rates();
     let expiry = &sources.keyspace.expiry;
     let reads = telemetry.sum(|worker| &worker.reads);
-    let busy: u64 = (0..sources.commands.len()).map(|id| telemetry.command(id).micros).sum();
+    let busy: u64 = (0..sources.commands.len())
+        .map(|id| telemetry.command(id).micros)
+        .sum();
     fields!(text;
         total_connections_received: telemetry.connections.load(Relaxed),
         total_commands_processed: telemetry.sum(|worker| &worker.commands),
@@ -99,7 +107,12 @@ pub(super) fn command_stats(text: &mut Text, sources: &Sources<'_>) {
         if totals == CommandTotals::default() {
             continue;
         }
-        let CommandTotals { calls, micros, rejected, failed } = totals;
+        let CommandTotals {
+            calls,
+            micros,
+            rejected,
+            failed,
+        } = totals;
         let each = micros as f64 / calls.max(1) as f64;
         text.field(
             format_args!("cmdstat_{name}"),
@@ -112,7 +125,10 @@ pub(super) fn command_stats(text: &mut Text, sources: &Sources<'_>) {
 
 pub(super) fn error_stats(text: &mut Text, sources: &Sources<'_>) {
     for (code, count) in sources.telemetry.errors() {
-        text.field(format_args!("errorstat_{}", tame(&code)), format_args!("count={count}"));
+        text.field(
+            format_args!("errorstat_{}", tame(&code)),
+            format_args!("count={count}"),
+        );
     }
 }
 
@@ -130,7 +146,12 @@ pub(super) fn latency_stats(text: &mut Text, sources: &Sources<'_>) {
         for &percent in &directives.latency_tracking_info_percentiles {
             let nanos = sources.telemetry.nanos(durations.percentile(percent));
             let comma = if percentiles.is_empty() { "" } else { "," };
-            write!(percentiles, "{comma}p{percent}={:.3}", nanos as f64 / 1000.0).expect("a string takes all");
+            write!(
+                percentiles,
+                "{comma}p{percent}={:.3}",
+                nanos as f64 / 1000.0
+            )
+            .expect("a string takes all");
         }
         text.field(format_args!("latency_percentiles_usec_{name}"), percentiles);
     }
