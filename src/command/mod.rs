@@ -26,6 +26,7 @@ pub mod connection;
 pub mod database;
 pub mod debug;
 pub mod expire;
+pub mod function;
 pub mod keys;
 pub mod memory;
 pub mod object;
@@ -49,6 +50,7 @@ pub static FAMILIES: &[&[Command]] = &[
     database::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    function::COMMANDS,
     keys::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
@@ -284,6 +286,8 @@ pub enum Group {
     Connection,
     /// The server.
     Server,
+    /// Scripts and functions.
+    Scripting,
 }
 
 impl Group {
@@ -294,13 +298,16 @@ impl Group {
             Group::String => "string",
             Group::Connection => "connection",
             Group::Server => "server",
+            Group::Scripting => "scripting",
         }
     }
 
     fn categories(self) -> Categories {
         match self {
             Group::String => Categories::STRING,
-            Group::Generic | Group::Connection | Group::Server => Categories::empty(),
+            Group::Generic | Group::Connection | Group::Server | Group::Scripting => {
+                Categories::empty()
+            }
         }
     }
 }
