@@ -15,6 +15,8 @@ pub enum ReplyMode {
     Off,
     /// Not that of the next command.
     SkipNext,
+    /// Not that of the command that runs now.
+    Skip,
 }
 
 /// One connection, as its commands see it.

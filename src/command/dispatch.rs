@@ -92,7 +92,9 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn run(&mut self, client: &mut Client, prepared: &Prepared<'_>, out: &mut Vec<u8>) -> Flow {
         let start = out.len();
-        let reply_mode = client.reply_mode;
+        if client.reply_mode == ReplyMode::SkipNext {
+            client.reply_mode = ReplyMode::Skip;
+        }
         let entry = match self.admit(client, prepared) {
             Ok(entry) => entry,
             Err(Refusal::Postpone) => return Flow::Postponed,
@@ -101,7 +103,7 @@ impl<'a> Batch<'a> {
                     self.stats.by_command[entry.id].rejected.add(1);
                 }
                 self.answer_error(client, out, &error);
-                return self.finish(client, reply_mode, start, out);
+                return self.finish(client, start, out);
             }
         };
         client.last_command = entry.id as u16;
@@ -123,21 +125,18 @@ impl<'a> Batch<'a> {
         );
         self.tick = tick;
         self.stats.commands.add(1);
-        self.finish(client, reply_mode, start, out)
+        self.finish(client, start, out)
     }
 
-    /// Takes replies back that the client does not want, and tells how to go on.
+    /// Takes a reply back that the client does not want, and tells how to go on.
     #[inline]
-    fn finish(
-        &self,
-        client: &mut Client,
-        before: ReplyMode,
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Flow {
-        if before != ReplyMode::On && client.reply_mode == before {
-            out.truncate(start);
-            if before == ReplyMode::SkipNext {
+    fn finish(&self, client: &mut Client, start: usize, out: &mut Vec<u8>) -> Flow {
+        match client.reply_mode {
+            // Asking to skip the next one is not answered either.
+            ReplyMode::On | ReplyMode::SkipNext => {}
+            ReplyMode::Off => out.truncate(start),
+            ReplyMode::Skip => {
+                out.truncate(start);
                 client.reply_mode = ReplyMode::On;
             }
         }
