@@ -311,6 +311,8 @@ impl Connection {
 
     #[inline]
     fn send(&mut self, worker: &Worker, replies: &mut Vec<u8>) -> io::Result<()> {
+        // Who has a reply may ask another worker, which must already see what the command did to the client.
+        self.client.publish();
         if replies.is_empty() {
             return Ok(());
         }
@@ -341,7 +343,7 @@ impl Connection {
         self.poll_flush(cx).map(|_| ())
     }
 
-    /// Shows other workers what CLIENT LIST tells.
+    /// Shows other workers the buffers and the time that CLIENT LIST tells.
     #[inline]
     fn show(&self, worker: &Worker) {
         let handle = &self.client.handle;
@@ -355,7 +357,6 @@ impl Connection {
         handle
             .output_buffer
             .store(self.output.len() as u64, Relaxed);
-        self.client.publish();
     }
 
     /// Whether the client keeps more with us than the configuration allows.
