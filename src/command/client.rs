@@ -75,7 +75,7 @@ pub const COMMANDS: &[Command] = &[Command {
             complexity: EVERY_CONNECTION,
             syntax: "(filter: old-format: ip:port | new-format: ([ID client-id] | \
                      [TYPE (client-type: NORMAL | MASTER | SLAVE | REPLICA | PUBSUB)] | [USER username] | \
-                     [ADDR addr: ip:port] | [LADDR laddr: ip:port] | [SKIPME (skipme: YES | NO)] | [MAXAGE maxage]) ...)",
+                     [ADDR addr: ip:port] | [LADDR laddr: ip:port] | [SKIPME (skipme: YES | NO)] | [MAXAGE maxage<integer>]) ...)",
             ..OPERATORS
         },
         Command {
@@ -491,11 +491,11 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
         .commands
         .by_id(last_command.into())
         .map_or("NULL", |entry| &entry.full_name);
-    write!(
+    writeln!(
         text,
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
          qbuf={query_buffer} qbuf-free={} argv-mem={arguments} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={memory} events={} cmd={last_command} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
+         tot-mem={memory} events={} cmd={last_command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         handle.id,
         handle.kind.peer(),
         handle.kind.local(),

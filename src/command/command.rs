@@ -402,7 +402,7 @@ fn document(reply: &mut Reply<'_>, entry: &Entry) {
     let row = entry.row;
     let arguments = syntax::parse(row.syntax, row.keys).unwrap_or_default();
     let map = reply.deferred();
-    let mut fields = 4;
+    let mut fields = 3;
     let text = |reply: &mut Reply<'_>, name: &str, value: &str| {
         reply.bulk(name.as_bytes());
         reply.bulk(value.as_bytes());
@@ -410,7 +410,10 @@ fn document(reply: &mut Reply<'_>, entry: &Entry) {
     text(reply, "summary", row.summary);
     text(reply, "since", row.since);
     text(reply, "group", row.group.name());
-    text(reply, "complexity", row.complexity);
+    if !row.complexity.is_empty() {
+        fields += 1;
+        text(reply, "complexity", row.complexity);
+    }
     if let Some(deprecated) = row.deprecated {
         fields += 3;
         reply.bulk(b"doc_flags");
@@ -462,7 +465,8 @@ fn document_arguments(reply: &mut Reply<'_>, arguments: &[Argument]) {
             ("multiple_token", argument.multiple_token),
         ]
         .into_iter()
-        .filter_map(|(name, holds)| holds.then(|| name.to_owned()))
+        .filter(|&(_, holds)| holds)
+        .map(|(name, _)| name.to_owned())
         .collect();
         if !flags.is_empty() {
             fields += 1;

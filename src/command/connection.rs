@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
+use super::{Call, Categories, Command, Deprecated, Error, Flags, Group, Outcome};
 use crate::protocol::{Version, number};
 
 const ALWAYS: Flags = Flags::NOSCRIPT
@@ -45,7 +45,7 @@ pub const COMMANDS: &[Command] = &[
         categories: Categories::CONNECTION,
         since: "6.0.0",
         summary: "Agrees on the protocol version, and authenticates and names the client on the way.",
-        syntax: "[protover [AUTH username password] [SETNAME clientname]]",
+        syntax: "[arguments: protover [AUTH (auth: username password)] [SETNAME clientname]]",
         ..Command::DEFAULT
     },
     Command {
@@ -68,6 +68,10 @@ pub const COMMANDS: &[Command] = &[
         group: Group::Connection,
         categories: Categories::CONNECTION,
         summary: "Closes the connection.",
+        deprecated: Some(Deprecated {
+            since: "7.2.0",
+            instead: "just closing the connection",
+        }),
         ..Command::DEFAULT
     },
     Command {

@@ -62,7 +62,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Ends the server, after saving if that is configured or asked for.",
         complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, \
                      otherwise O(1)",
-        syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        syntax: "[save-selector: NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
         ..Command::DEFAULT
     },
     Command {

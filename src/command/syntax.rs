@@ -209,7 +209,7 @@ impl<'s> Parser<'_, 's> {
                 let label = self.label();
                 let mut member = self.alternatives(label)?;
                 if self.skip("...") {
-                    repeat(&mut arguments, member, label)?;
+                    repeat(&mut arguments, &member, label)?;
                 } else {
                     member.optional = true;
                     arguments.push(member);
@@ -327,7 +327,7 @@ fn group(kind: Kind, name: &str, members: Vec<Argument>) -> Argument {
 }
 
 /// Marks the last arguments as repeated, of which `again` is the repetition in brackets.
-fn repeat(arguments: &mut Vec<Argument>, again: Argument, label: Option<&str>) -> Option<()> {
+fn repeat(arguments: &mut Vec<Argument>, again: &Argument, label: Option<&str>) -> Option<()> {
     if again.kind == Kind::Block {
         let together = arguments.len().checked_sub(again.members.len())?;
         let members = arguments.split_off(together);

@@ -43,7 +43,7 @@ pub const COMMANDS: &[Command] = &[
         run: incrbyfloat,
         since: "2.6.0",
         summary: "Adds to the decimal number that a key holds; a key that does not exist counts from 0.",
-        syntax: "key increment",
+        syntax: "key increment<double>",
         ..COUNTER
     },
 ];

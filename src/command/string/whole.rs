@@ -33,7 +33,7 @@ pub const COMMANDS: &[Command] = &[
         )],
         group: Group::String,
         summary: "Sets the string value of a key, whatever its type was.",
-        syntax: "key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+        syntax: "key value [condition: NX | XX | IFEQ comparison-value] [GET] [expiration: EX seconds | PX milliseconds | EXAT unix-time-seconds | \
                  PXAT unix-time-milliseconds | KEEPTTL]",
         ..Command::DEFAULT
     },
@@ -129,7 +129,7 @@ pub const COMMANDS: &[Command] = &[
         group: Group::String,
         since: "6.2.0",
         summary: "Answers the string value of a key and sets how long the key lives.",
-        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+        syntax: "key [expiration: EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
         ..Command::DEFAULT
     },
 ];
