@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compatibility;
 mod config_reference;
+mod introspection;
 mod notation;
