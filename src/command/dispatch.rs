@@ -176,7 +176,10 @@ impl<'a> Batch<'a> {
                 Some(entry),
             ));
         }
-        if !client.authenticated && !row.flags.contains(Flags::NO_AUTH) {
+        if !client.authenticated
+            && !row.flags.contains(Flags::NO_AUTH)
+            && !self.config.security.requirepass.is_empty()
+        {
             return Err(Refusal::Error(
                 Error::text("NOAUTH Authentication required."),
                 Some(entry),

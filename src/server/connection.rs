@@ -190,6 +190,8 @@ impl Connection {
     ) -> (usize, Served) {
         let config = worker.config();
         let mut batch = worker.batch(&config);
+        let handle = &self.client.handle;
+        handle.query_buffer.store(bytes.len() as u64, Relaxed);
         let mut at = 0;
         loop {
             let mut group: SmallVec<[Place; GROUP]> = SmallVec::new();

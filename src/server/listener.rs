@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use super::stream::Accepted;
 use super::worker::{Arrival, Crew};
 use crate::clients::Kind;
 use crate::command::Instance;
-use crate::config::{BindAddress, Config};
+use crate::config::Config;
 
 /// How long to wait before accepting again when the system is out of descriptors.
 const RETRY: Duration = Duration::from_millis(10);
@@ -63,35 +63,80 @@ impl fmt::Display for Listener {
     }
 }
 
+/// An address to listen on.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpAddress {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether the server starts even where the machine does not have it.
+    optional: bool,
+}
+
 /// Listens wherever the configuration says.
 ///
 /// # Errors
 /// An address that cannot be had, unless it is marked as optional.
 pub fn bind(config: &Config) -> Result<Vec<Listener>, StartError> {
     let network = &config.network;
+    let failure = |address: &str| {
+        let address = address.to_owned();
+        move |reason| StartError::Listen { address, reason }
+    };
     let mut listeners = Vec::new();
-    if network.port != 0 {
-        for address in &network.bind {
-            match bind_tcp(address, network.port, network.tcp_backlog) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) if address.optional && is_missing(&error) => {}
-                Err(reason) => {
-                    let address = format!("{}:{}", address.host, network.port);
-                    return Err(StartError::Listen { address, reason });
-                }
-            }
-        }
+    for address in resolve(config) {
+        let (name, address) = address;
+        let address = address.map_err(failure(&name))?;
+        listeners.extend(bind_tcp([&address], network.tcp_backlog).map_err(failure(&name))?);
     }
     if !network.unixsocket.is_empty() {
         let path = PathBuf::from(&network.unixsocket);
-        let listener =
-            bind_unix(path, network.unixsocketperm, network.tcp_backlog).map_err(|reason| {
-                StartError::Listen {
-                    address: network.unixsocket.clone(),
-                    reason,
-                }
-            })?;
-        listeners.push(listener);
+        let listener = bind_unix(path, network.unixsocketperm, network.tcp_backlog);
+        listeners.push(listener.map_err(failure(&network.unixsocket))?);
+    }
+    Ok(listeners)
+}
+
+/// The TCP addresses that the configuration names.
+///
+/// # Errors
+/// A host name that is not known.
+pub fn tcp_addresses(config: &Config) -> io::Result<Vec<TcpAddress>> {
+    resolve(config).map(|(_, address)| address).collect()
+}
+
+/// Each address as it is written, and what it means.
+fn resolve(config: &Config) -> impl Iterator<Item = (String, io::Result<TcpAddress>)> {
+    let port = config.network.port;
+    let named = config.network.bind.iter().filter(move |_| port != 0);
+    named.map(move |bind| {
+        let host = match bind.host.as_str() {
+            "*" => "0.0.0.0",
+            "::*" => "::",
+            host => host,
+        };
+        let found = (host, port).to_socket_addrs().and_then(|mut found| {
+            let none = || io::Error::from(io::ErrorKind::AddrNotAvailable);
+            found.next().ok_or_else(none)
+        });
+        let optional = bind.optional;
+        let address = found.map(|address| TcpAddress { address, optional });
+        (format!("{host}:{port}"), address)
+    })
+}
+
+/// Listens on these addresses, but for optional ones that the machine does not have. To be called on the
+/// runtime that will accept.
+pub fn bind_tcp<'a>(
+    addresses: impl IntoIterator<Item = &'a TcpAddress>,
+    backlog: u32,
+) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for &TcpAddress { address, optional } in addresses {
+        match bind_one(address, backlog) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if optional && is_missing(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(listeners)
 }
@@ -104,28 +149,9 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-fn bind_tcp(address: &BindAddress, port: u16, backlog: u32) -> io::Result<Listener> {
-    let host = match address.host.as_str() {
-        "*" => "0.0.0.0",
-        "::*" => "::",
-        host => host,
-    };
-    let ip: IpAddr = match host.parse() {
-        Ok(ip) => ip,
-        Err(_) => {
-            use std::net::ToSocketAddrs;
-            let found = (host, port).to_socket_addrs()?.next();
-            found
-                .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?
-                .ip()
-        }
-    };
-    let address = SocketAddr::new(ip, port);
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+fn bind_one(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -157,6 +183,14 @@ fn bind_unix(path: PathBuf, permissions: u32, backlog: u32) -> io::Result<Listen
 }
 
 impl Listener {
+    /// The address of a TCP socket.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Tcp(_, address) => Some(*address),
+            Listener::Unix(..) => None,
+        }
+    }
+
     /// Accepts connections for good, and deals them out to the workers.
     pub async fn accept(self, instance: Arc<Instance>, crew: Crew) {
         loop {

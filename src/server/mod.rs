@@ -5,6 +5,7 @@
 //!   cores, and what a worker counts or keeps for itself needs no lock;
 //! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
 //!   has not taken yet;
+//! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
 //! - [`background`] is what happens when nobody asks: expiry, sampling;
 //! - [`shutdown`] ends it all in order.
 //!
@@ -12,17 +13,21 @@
 
 mod background;
 mod connection;
+mod descriptors;
 mod listener;
 mod output;
+mod reconfigure;
 mod shutdown;
 mod stream;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 use tracing::{info, warn};
 
+use self::reconfigure::Listening;
 use crate::command::Instance;
 use crate::config::Config;
 
@@ -51,7 +56,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// When an address cannot be listened on, or the system refuses threads or memory.
-pub fn run(config: Config, config_file: Option<PathBuf>) -> Result<(), StartError> {
+pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), StartError> {
     let system = |what| move |reason| StartError::System { what, reason };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -73,6 +78,7 @@ pub fn run(config: Config, config_file: Option<PathBuf>) -> Result<(), StartErro
             "No configuration file given: the defaults are in force. To use one, start with `minium /path/to/redis.conf`"
         ),
     }
+    descriptors::limit_at_start(&mut config.clients.maxclients);
     runtime.block_on(async {
         let listeners = listener::bind(&config)?;
         let pidfile = shutdown::PidFile::write(&config.general.pidfile);
@@ -82,10 +88,10 @@ pub fn run(config: Config, config_file: Option<PathBuf>) -> Result<(), StartErro
             "Server initialized: {workers} worker threads, {} databases",
             instance.keyspace.databases()
         );
-        for listener in listeners {
-            info!("Ready to accept connections {listener}");
-            tokio::spawn(listener.accept(instance.clone(), crew.clone()));
-        }
+        let listening = Listening::new(Arc::downgrade(&instance), crew.clone());
+        listening.accept(listeners);
+        let apply = move |old: &_, new: &_| listening.apply(old, new);
+        instance.apply_config.get_or_init(|| Box::new(apply));
         tokio::spawn(background::run(instance.clone()));
         shutdown::wait(&instance).await;
         drop(pidfile);

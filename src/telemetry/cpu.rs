@@ -1,6 +1,7 @@
 //! How much processor time the process has used.
 
-use std::mem::MaybeUninit;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// Processor time in microseconds, in the kernel and outside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,12 +14,12 @@ pub struct Cpu {
 
 /// The time of all threads of this process.
 pub fn of_process() -> Cpu {
-    usage(libc::RUSAGE_SELF)
+    usage(UsageWho::RUSAGE_SELF)
 }
 
 /// The time of child processes that have ended.
 pub fn of_children() -> Cpu {
-    usage(libc::RUSAGE_CHILDREN)
+    usage(UsageWho::RUSAGE_CHILDREN)
 }
 
 /// The time of the process's first thread, in steps of 10 ms; zero where the system does not tell.
@@ -41,20 +42,11 @@ pub fn of_main_thread() -> Cpu {
     }
 }
 
-fn usage(who: libc::c_int) -> Cpu {
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: `usage` is writable and of the type that the call fills in.
-    let failed = unsafe { libc::getrusage(who, usage.as_mut_ptr()) } != 0;
-    // SAFETY: a `rusage` consists of integers, for which zero bytes are a value, so it is initialised even if the call failed.
-    let usage = unsafe { usage.assume_init() };
-    if failed {
-        return Cpu::default();
-    }
-    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
-    Cpu {
-        system: micros(usage.ru_stime),
-        user: micros(usage.ru_utime),
-    }
+fn usage(who: UsageWho) -> Cpu {
+    getrusage(who).map_or(Cpu::default(), |usage| Cpu {
+        system: usage.system_time().num_microseconds() as u64,
+        user: usage.user_time().num_microseconds() as u64,
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -22,23 +22,39 @@ use crate::config::{LogFormat, LogLevel};
 
 /// The least important level that is written; see [`rank`].
 static LEVEL: AtomicU8 = AtomicU8::new(0);
+/// Whether lines are JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Starts logging to `file`, or to standard output if that is empty.
 pub fn start(level: LogLevel, file: &str, format: LogFormat) {
     set_level(level);
-    let file = file.to_owned();
-    let writer = move || LogFile(file.clone());
-    let filter = dynamic_filter_fn(|metadata, _| rank(metadata.level()) >= LEVEL.load(Relaxed));
-    let layer = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .with_writer(writer);
-    let layer = match format {
-        LogFormat::Text => layer.event_format(RedisFormat(clock())).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_target(false).boxed(),
+    set_format(format);
+    let layer = || {
+        let file = file.to_owned();
+        let writer = move || LogFile(file.clone());
+        tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(writer)
     };
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
+    let text = layer().event_format(RedisFormat(clock()));
+    let json = layer().json().flatten_event(true).with_target(false);
+    let wanted = |json| {
+        dynamic_filter_fn(move |metadata, _| {
+            rank(metadata.level()) >= LEVEL.load(Relaxed) && JSON.load(Relaxed) == json
+        })
+    };
+    let layers = vec![
+        text.with_filter(wanted(false)).boxed(),
+        json.with_filter(wanted(true)).boxed(),
+    ];
+    let subscriber = tracing_subscriber::registry().with(layers);
     // A second start, as tests may make, keeps the first log.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Changes what lines look like.
+pub fn set_format(format: LogFormat) {
+    JSON.store(format == LogFormat::Json, Relaxed);
 }
 
 /// Changes the least important level that is written.

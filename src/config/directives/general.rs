@@ -37,7 +37,7 @@ directives! {
         /// File to log to. Empty means standard output.
         logfile: String = String::new() => Text, at_start;
         /// Lines of the log: text for people, json for machines.
-        log_format: LogFormat = LogFormat::Text => Named, at_start;
+        log_format: LogFormat = LogFormat::Text => Named;
         /// Working folder. It must exist.
         dir: PathBuf = PathBuf::from("./") => Directory, protected;
         /// File that holds the process id while the server runs. Empty means none.
