@@ -55,7 +55,7 @@ events! {
 /// What one worker's commands did to the keyspace, in counts.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Changes to keys: what `rdb_changes_since_last_save` counts.
+    /// Changes to keys, but for their dying: what `rdb_changes_since_last_save` counts.
     pub dirty: Counter,
     /// Look-ups that found their key.
     pub hits: Counter,
@@ -69,10 +69,10 @@ impl Effects {
     /// Takes note of one change to `key` in `database`.
     #[inline]
     pub fn record(&self, _database: usize, _key: &[u8], event: Event) {
-        if event.class == Class::Expired {
-            self.expired.add(1);
+        match event.class {
+            Class::Expired => self.expired.add(1),
+            _ => self.dirty.add(1),
         }
-        self.dirty.add(1);
     }
 
     /// Takes note that a database of so many keys was emptied.
