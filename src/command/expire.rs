@@ -150,9 +150,10 @@ impl Condition {
     fn allows(self, current: Option<i64>, new: i64) -> bool {
         match current {
             None => !self.xx && !self.gt,
-            Some(current) => {
-                !self.nx && !(self.gt && new <= current) && !(self.lt && new >= current)
-            }
+            Some(_) if self.nx => false,
+            Some(current) if self.gt => new > current,
+            Some(current) if self.lt => new < current,
+            Some(_) => true,
         }
     }
 }

@@ -183,7 +183,7 @@ mod tests {
         let mut position = Some(0);
         while let Some(at) = position {
             position = db(keyspace.lock_none(), effects, true).walk(at, &mut 1, |entry| {
-                *visits.entry(name_of(entry)).or_default() += 1
+                *visits.entry(name_of(entry)).or_default() += 1;
             });
             meanwhile();
         }
