@@ -11,11 +11,12 @@ use tracing::{error, warn};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let start = config::start(
-        std::env::args_os().skip(1),
-        std::env::vars_os(),
-        &mut std::io::stdin().lock(),
-    );
+    let mut args: Vec<_> = std::env::args_os().skip(1).collect();
+    let only_check = args.first().is_some_and(|first| first == "--healthcheck");
+    if only_check {
+        args.remove(0);
+    }
+    let start = config::start(args, std::env::vars_os(), &mut std::io::stdin().lock());
     let loaded = match start {
         Ok(Start::Print(text)) => {
             print!("{text}");
@@ -27,6 +28,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if only_check {
+        return match server::health::check(&loaded.config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("unhealthy: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let general = &loaded.config.general;
     telemetry::log::start(general.loglevel, &general.logfile, general.log_format);
     for warning in &loaded.warnings {

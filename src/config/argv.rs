@@ -127,6 +127,12 @@ fn help() -> String {
                 .help("Any directive of the configuration; overrides the file and the environment"),
         )
         .arg(Arg::new("-").help("Read more configuration from standard input"))
+        .arg(
+            Arg::new("healthcheck")
+                .long("healthcheck")
+                .help("As the first argument: do not serve, but ask the server of this configuration for a PONG")
+                .action(ArgAction::SetTrue),
+        )
         .arg(flag("help", 'h', "Print this help"))
         .arg(flag("version", 'v', "Print the version"))
         .after_help(

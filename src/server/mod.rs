@@ -6,6 +6,7 @@
 //! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
 //!   has not taken yet;
 //! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
+//! - [`health`] asks a running server whether it answers;
 //! - [`background`] is what happens when nobody asks: expiry, sampling;
 //! - [`shutdown`] ends it all in order.
 //!
@@ -14,6 +15,7 @@
 mod background;
 mod connection;
 mod descriptors;
+pub mod health;
 mod listener;
 mod output;
 mod reconfigure;
