@@ -256,7 +256,7 @@ fn field_names(line: &str) -> Vec<String> {
 
 #[test]
 fn client_list_has_the_fields_of_the_reference() {
-    let line = |setup: Setup| setup.start().connect().line("client list").text();
+    let line = |setup: Setup| setup.start().connect().line("client info").text();
     let mut expected = field_names(&line(Setup::redis()));
     expected.extend(["lib-name", "lib-ver"].map(str::to_owned));
     assert_eq!(field_names(&line(Setup::minium())), expected);
