@@ -70,11 +70,10 @@ pub fn purge() {
     unsafe { mi::mi_collect(true) }
 }
 
-/// What the process holds, as the allocator and the system see it, in bytes.
+/// What the process holds, as the allocator sees it, in bytes. What of it is resident at the moment only the system
+/// can tell.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessMemory {
-    /// Resident set size now.
-    pub resident: usize,
     /// Highest resident set size so far.
     pub peak_resident: usize,
     /// Memory committed by the allocator now.
@@ -100,7 +99,6 @@ pub fn process_memory() -> ProcessMemory {
         );
     }
     ProcessMemory {
-        resident,
         peak_resident,
         committed,
     }

@@ -292,9 +292,9 @@ fn switch(argument: &[u8]) -> bool {
 }
 
 fn populate(call: &mut Call<'_>) -> Outcome {
-    let positive = |place| match call.int(place)? {
-        number @ 0.. => Ok(number as usize),
-        _ => Err(Error::text("ERR value is out of range, must be positive")),
+    let positive = |place| {
+        let number = usize::try_from(call.int(place).unwrap_or(-1));
+        number.map_err(|_| Error::text("ERR value is out of range, must be positive"))
     };
     let count = positive(2)?;
     let prefix = if call.len() > 3 { call.arg(3) } else { b"key" };
@@ -344,6 +344,10 @@ fn protocol(call: &mut Call<'_>) -> Outcome {
     match call.request.arg(2).to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
+        #[allow(
+            clippy::approx_constant,
+            reason = "the example that Redis gives, not the constant"
+        )]
         b"double" => reply.double(3.141),
         b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
         b"null" => reply.null(),

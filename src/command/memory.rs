@@ -277,8 +277,8 @@ fn diagnosis(report: &MemoryReport) -> String {
 fn malloc_stats(call: &mut Call<'_>) -> Outcome {
     let memory = allocator::process_memory();
     let text = format!(
-        "Allocator: mimalloc\nCommitted: {} bytes\nResident: {} bytes\nHighest resident: {} bytes\n",
-        memory.committed, memory.resident, memory.peak_resident
+        "Allocator: mimalloc\nCommitted: {} bytes\nHighest resident: {} bytes\n",
+        memory.committed, memory.peak_resident
     );
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -46,7 +46,7 @@ impl MemoryReport {
             used,
             peak: telemetry.peak_memory(used),
             startup: telemetry.startup_memory,
-            resident: process.resident as u64,
+            resident: resident().unwrap_or(used),
             clients: clients.iter().map(|client| buffered(client)).sum(),
             connected: clients.len(),
             tables: databases
@@ -116,17 +116,27 @@ impl Overhead {
     }
 }
 
+/// What the process has in memory, in bytes, if the system tells.
+pub fn resident() -> Option<u64> {
+    listed("/proc/self/status", "VmRSS:")
+}
+
 /// The memory of the machine in bytes; 0 where the system does not tell.
 pub fn of_machine() -> u64 {
-    static TOTAL: LazyLock<u64> = LazyLock::new(|| {
-        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-        let kilobytes = line
-            .and_then(|line| line.trim().strip_suffix(" kB"))
-            .and_then(|number| number.parse().ok());
-        kilobytes.unwrap_or(0u64) * 1024
-    });
+    static TOTAL: LazyLock<u64> =
+        LazyLock::new(|| listed("/proc/meminfo", "MemTotal:").unwrap_or(0));
     *TOTAL
+}
+
+/// The bytes that a file of the system lists, in kilobytes, under this label.
+fn listed(file: &str, label: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(label))?;
+    line.trim()
+        .strip_suffix(" kB")?
+        .parse::<u64>()
+        .ok()
+        .map(|kilobytes| kilobytes * 1024)
 }
 
 /// A number of bytes for people, as Redis writes it: `1.05M`.

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod administration;
 mod compatibility;
 mod config_reference;
 mod introspection;
