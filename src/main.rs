@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use minium::allocator::MiMalloc;
+use minium::allocator::{self, MiMalloc};
 use minium::config::{self, Start};
 use minium::{server, telemetry};
 use tracing::{error, warn};
@@ -11,6 +11,7 @@ use tracing::{error, warn};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::configure();
     let mut args: Vec<_> = std::env::args_os().skip(1).collect();
     let only_check = args.first().is_some_and(|first| first == "--healthcheck");
     if only_check {

@@ -1,6 +1,8 @@
 //! CLIENT PAUSE: holding commands back for a while.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -65,13 +67,15 @@ impl Pause {
         })
     }
 
-    /// When the pause in force ends by itself, in milliseconds since the epoch.
-    pub fn until(&self) -> u64 {
-        self.until.load(Relaxed)
-    }
-
-    /// Waits for [`Pause::end`], for at most `limit`.
-    pub async fn changed(&self, limit: std::time::Duration) {
-        let _ = tokio::time::timeout(limit, self.changed.notified()).await;
+    /// Waits until nothing is held back any more, or until a pause of the moment is over and may have been prolonged.
+    pub async fn ended(&self, now: impl Fn() -> u64) {
+        let mut changed = pin!(self.changed.notified());
+        // From here on no end is missed; one that came before shows in the mode.
+        changed.as_mut().enable();
+        let now = now();
+        if self.mode(now).is_some() {
+            let left = Duration::from_millis(self.until.load(Relaxed).saturating_sub(now));
+            let _ = tokio::time::timeout(left, changed).await;
+        }
     }
 }

@@ -227,7 +227,7 @@ fn move_to_name(call: &mut Call<'_>, overwrite: bool) -> Result<bool, Error> {
     };
     db.put(to, entry.renamed(to.bytes));
     db.changed(from, Event::RENAME_FROM);
-    db.changed(to, Event::RENAME_TO);
+    db.changed_too(to, Event::RENAME_TO);
     Ok(true)
 }
 
@@ -242,7 +242,8 @@ fn move_(call: &mut Call<'_>) -> Outcome {
     if moved && let Some(entry) = call.db.remove(key) {
         call.db.within(target, |db| db.put(key, entry));
         call.db.changed(key, Event::MOVE_FROM);
-        call.db.within(target, |db| db.changed(key, Event::MOVE_TO));
+        call.db
+            .within(target, |db| db.changed_too(key, Event::MOVE_TO));
     }
     call.reply.int(moved.into());
     Ok(())

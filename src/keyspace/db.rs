@@ -281,7 +281,7 @@ impl<'a> Db<'a> {
         let table = self.table(key);
         let place = table.find(key.hash, key.bytes)?;
         if table.marks(place) & MARK_DEADLINE != 0
-            && table.get(place).deadline().is_some_and(|at| at <= now)
+            && table.get(place).deadline().is_some_and(|at| at < now)
         {
             self.expire(key, place);
             return None;
@@ -318,7 +318,7 @@ fn mark(table: &mut Table<Entry>, place: Place) {
 
 /// Whether an entry's time is over.
 pub fn is_dead(entry: EntryRef<'_>, now: u64) -> bool {
-    entry.deadline().is_some_and(|at| at <= now)
+    entry.deadline().is_some_and(|at| at < now)
 }
 
 /// Removes a dead entry at a place of a shard's table.

@@ -10,7 +10,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use smallvec::SmallVec;
@@ -22,6 +21,7 @@ use super::stream::Stream;
 use super::worker::{Local, Scratch, Worker};
 use crate::clients::Client;
 use crate::command::dispatch::{Batch, Flow, GROUP, Prepared};
+use crate::command::instance::unix_millis;
 use crate::protocol::{
     Limits, OwnedRequest, Parser, ProtocolError, Reply, Request, Span, Step, inline,
 };
@@ -80,13 +80,17 @@ impl Connection {
 
     /// Serves the client until one side ends it.
     pub async fn serve(mut self) {
+        let mut turn = Turn::Done;
         loop {
-            match poll_fn(|cx| self.poll_turn(cx)).await {
-                Turn::Done => {}
-                Turn::Postponed => self.wait_for_resume().await,
+            turn = match turn {
+                Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
+                Turn::Postponed => {
+                    self.wait_for_resume().await;
+                    self.run_kept()
+                }
                 Turn::Closing => {
                     poll_fn(|cx| self.poll_drain(cx)).await;
-                    break;
+                    Turn::Closed
                 }
                 Turn::Closed => break,
             }
@@ -398,10 +402,8 @@ impl Connection {
         false
     }
 
-    /// Waits until clients are no longer paused, then runs what waited.
+    /// Waits until clients are no longer paused, or this one is killed.
     async fn wait_for_resume(&mut self) {
-        let worker = Rc::clone(&self.worker);
-        let pause = &worker.instance.pause;
         let killed = poll_fn(|cx| {
             self.local.park(cx.waker());
             if self.local.is_killed() {
@@ -410,15 +412,19 @@ impl Connection {
                 Poll::Pending
             }
         });
-        let left = Duration::from_millis(
-            pause
-                .until()
-                .saturating_sub(crate::command::instance::unix_millis()),
-        );
         tokio::select! {
             () = killed => {}
-            () = pause.changed(left) => {}
+            () = self.worker.instance.pause.ended(unix_millis) => {}
         }
+    }
+
+    /// Runs the requests that had to wait.
+    fn run_kept(&mut self) -> Turn {
+        if self.local.is_killed() {
+            return Turn::Closed;
+        }
+        let worker = Rc::clone(&self.worker);
+        self.handle(&worker, &mut worker.scratch.borrow_mut(), 0)
     }
 }
 
