@@ -8,3 +8,4 @@ mod compatibility;
 mod config_reference;
 mod introspection;
 mod notation;
+mod strings;
