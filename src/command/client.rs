@@ -184,9 +184,11 @@ fn set_info(call: &mut Call<'_>) -> Outcome {
     let attribute = String::from_utf8_lossy(call.arg(2));
     let library = call.is(2, "LIB-NAME");
     if !library && !call.is(2, "LIB-VER") {
-        return Err(Error::text(format!(
-            "ERR Unrecognized option '{attribute}'"
-        )));
+        return Err(Error::quoting(
+            "ERR Unrecognized option '",
+            call.arg(2),
+            "'",
+        ));
     }
     let value = client_name(call.arg(3)).map_err(|_| {
         Error::text(format!(
@@ -246,11 +248,8 @@ fn pause(call: &mut Call<'_>) -> Outcome {
         4 if call.is(3, "WRITE") => PauseMode::Write,
         4 => return Err(Error::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         _ => {
-            let word = String::from_utf8_lossy(call.arg(1));
-            let text = format!(
-                "ERR unknown subcommand or wrong number of arguments for '{word}'. Try CLIENT HELP."
-            );
-            return Err(Error::text(text));
+            let before = "ERR unknown subcommand or wrong number of arguments for '";
+            return Err(Error::quoting(before, call.arg(1), "'. Try CLIENT HELP."));
         }
     };
     let timeout = number::parse_i64(call.arg(2));
@@ -288,10 +287,7 @@ impl Type {
             b"master" => Ok(Type::Master),
             b"slave" | b"replica" => Ok(Type::Replica),
             b"pubsub" => Ok(Type::Pubsub),
-            _ => Err(Error::text(format!(
-                "ERR Unknown client type '{}'",
-                String::from_utf8_lossy(name)
-            ))),
+            _ => Err(Error::quoting("ERR Unknown client type '", name, "'")),
         }
     }
 
@@ -340,7 +336,7 @@ impl<'a> Filter<'a> {
             } else if call.is(place, "USER") {
                 let user = String::from_utf8_lossy(value);
                 if user != "default" {
-                    return Err(Error::text(format!("ERR No such user '{user}'")));
+                    return Err(Error::quoting("ERR No such user '", value, "'"));
                 }
                 filter.user = Some(user);
             } else if call.is(place, "SKIPME") {

@@ -196,10 +196,8 @@ fn hello(call: &mut Call<'_>) -> Outcome {
             name = Some(client_name(call.arg(place + 1))?);
             place += 2;
         } else {
-            let option = String::from_utf8_lossy(call.arg(place));
-            return Err(Error::text(format!(
-                "ERR Syntax error in HELLO option '{option}'"
-            )));
+            let before = "ERR Syntax error in HELLO option '";
+            return Err(Error::quoting(before, call.arg(place), "'"));
         }
     }
     if let Some((user, password)) = credentials {

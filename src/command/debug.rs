@@ -189,10 +189,11 @@ fn debug(call: &mut Call<'_>) -> Outcome {
     };
     match SUBCOMMANDS.iter().find(fits) {
         Some(found) => (found.run)(call),
-        None => Err(Error::text(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
-            String::from_utf8_lossy(call.arg(1))
-        ))),
+        None => Err(Error::quoting(
+            "ERR unknown subcommand or wrong number of arguments for '",
+            call.arg(1),
+            "'. Try DEBUG HELP.",
+        )),
     }
 }
 

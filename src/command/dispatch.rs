@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::call::{Call, KeyHashes};
-use super::error::Error;
+use super::error::{Error, until_zero};
 use super::instance::Instance;
 use super::registry::{Entry, Locks};
 use super::{Flags, Outcome};
@@ -304,7 +304,11 @@ impl<'a> Batch<'a> {
         let text = error.to_string();
         self.stats.errors.add(1);
         self.instance.telemetry.count_error(&text);
-        Reply::new(out, client.version).error(&text);
+        let mut reply = Reply::new(out, client.version);
+        match error {
+            Error::Quoting(bytes) => reply.error_bytes(bytes),
+            _ => reply.error(&text),
+        }
     }
 
     fn count_error(&self, line: &[u8]) {
@@ -334,34 +338,30 @@ impl From<Error> for Refusal<'_> {
 /// How much of an unknown command and of its arguments an error repeats, in bytes.
 const REPEATED: usize = 128;
 
-fn shown(bytes: &[u8], limit: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+fn shown(bytes: &[u8], limit: usize) -> &[u8] {
+    &bytes[..bytes.len().min(limit)]
 }
 
 #[cold]
 fn unknown_command(request: Request<'_>) -> Error {
-    let mut arguments = String::new();
+    let mut arguments = Vec::new();
     for argument in request.iter().skip(1) {
         if arguments.len() >= REPEATED {
             break;
         }
-        let left = REPEATED - arguments.len();
-        arguments.push_str(&format!("'{}' ", shown(argument, left)));
+        let word = shown(argument, REPEATED - arguments.len());
+        arguments.extend_from_slice(&[b"'", until_zero(word), b"' "].concat());
     }
-    let name = shown(request.arg(0), REPEATED);
-    Error::text(format!(
-        "ERR unknown command '{name}', with args beginning with: {arguments}"
-    ))
+    let name = until_zero(shown(request.arg(0), REPEATED));
+    let beginning = b"', with args beginning with: ";
+    Error::Quoting([b"ERR unknown command '", name, beginning, &arguments].concat())
 }
 
 #[cold]
 fn unknown_subcommand<'a>(container: &Entry, request: Request<'_>) -> Refusal<'a> {
     let word = shown(request.arg(1), REPEATED);
-    let container = container.row.name.to_ascii_uppercase();
-    Error::text(format!(
-        "ERR unknown subcommand '{word}'. Try {container} HELP."
-    ))
-    .into()
+    let advice = format!("'. Try {} HELP.", container.row.name.to_ascii_uppercase());
+    Error::quoting("ERR unknown subcommand '", word, &advice).into()
 }
 
 #[cold]

@@ -49,6 +49,9 @@ pub enum Error {
     /// An expiry that cannot be represented; `0` is the full name.
     #[error("ERR invalid expire time in '{0}' command")]
     ExpireTime(&'static str),
+    /// As [`Error::Text`], where the text repeats bytes of the request, whatever they are.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Quoting(Vec<u8>),
     /// Anything said only in one place; the text holds the code.
     #[error("{0}")]
     Text(Cow<'static, str>),
@@ -61,8 +64,18 @@ impl From<WrongType> for Error {
 }
 
 impl Error {
+    /// An error that repeats a word of the request between these texts, cut by [`until_zero`].
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Error {
+        Error::Quoting([before.as_bytes(), until_zero(word), after.as_bytes()].concat())
+    }
+
     /// An error with a text of its own, which begins with the error code.
     pub fn text(text: impl Into<Cow<'static, str>>) -> Error {
         Error::Text(text.into())
     }
+}
+
+/// The part of a word that Redis repeats in an error: a zero byte is the end of a text in C.
+pub fn until_zero(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
 }

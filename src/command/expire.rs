@@ -130,8 +130,8 @@ impl Condition {
             } else if call.is(argument, "LT") {
                 condition.lt = true;
             } else {
-                let option = String::from_utf8_lossy(call.arg(argument));
-                return Err(Error::text(format!("ERR Unsupported option {option}")));
+                let option = call.arg(argument);
+                return Err(Error::quoting("ERR Unsupported option ", option, ""));
             }
         }
         if condition.nx && (condition.xx || condition.gt || condition.lt) {

@@ -253,8 +253,11 @@ impl Connection {
                     }
                 }
             }
-            if replies.len() >= FLUSH_AT && self.send(worker, replies).is_err() {
-                return (bytes.len(), Served::Close);
+            if replies.len() >= FLUSH_AT {
+                let limit = &config.clients.client_output_buffer_limit.normal;
+                if self.send(worker, replies).is_err() || self.output.exceeds(limit) {
+                    return (bytes.len(), Served::Close);
+                }
             }
         }
     }
