@@ -4,8 +4,17 @@
 mod support;
 
 mod administration;
+mod atomicity;
+mod clients;
 mod compatibility;
 mod config_reference;
+mod connections;
+mod container;
+mod differential;
+mod information;
 mod introspection;
+mod lifecycle;
 mod notation;
+mod protocol;
+mod scan;
 mod strings;

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use super::client::Client;
 use super::{PATIENCE, holds_within};
 
+/// What a server prints when it listens. A connection would tell less: another program might be behind the port.
+const READY: &str = "Ready to accept connections";
+
 /// Which program a [`Setup`] starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Program {
@@ -102,10 +105,10 @@ impl Setup {
         self
     }
 
-    /// Starts the server and waits until it answers.
+    /// Starts the server and waits until it listens.
     ///
     /// # Panics
-    /// When the program is missing, ends, or does not answer in time; its log is in the message.
+    /// When the program is missing, ends, or is not ready in time; its log is in the message.
     #[track_caller]
     pub fn start(self) -> Server {
         // A port found free may be taken by another program before the server binds it: then the next one is tried.
@@ -119,7 +122,7 @@ impl Setup {
         panic!("no free port found for {:?}", self.program)
     }
 
-    /// Starts the server and waits until it answers; when it ends before that, what it printed.
+    /// Starts the server and waits until it listens; when it ends before that, what it printed.
     #[track_caller]
     pub fn try_start(&self) -> Result<Server, String> {
         let dir = tempfile::tempdir().expect("a folder for the server");
@@ -146,9 +149,14 @@ impl Setup {
         if self.unix {
             command.args(["--unixsocket", "socket"]);
         }
-        command
-            .args(&self.arguments)
-            .envs(self.environment.iter().cloned());
+        command.args(&self.arguments);
+        // What the person who runs the tests has set is no part of them.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MINIUM_"))
+        {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().cloned());
         let child = command.spawn().unwrap_or_else(|error| {
             panic!(
                 "cannot start {}: {error}; tests/run installs what the tests need",
@@ -169,7 +177,7 @@ impl Setup {
                 .try_wait()
                 .expect("the state of a child")
                 .is_some();
-            ended || server.answers()
+            ended || server.log().contains(READY)
         });
         if ended || !ready {
             Err(server.log())
@@ -189,16 +197,6 @@ pub struct Server {
 }
 
 impl Server {
-    fn answers(&self) -> bool {
-        let Ok(mut client) = Client::connect(self.address()) else {
-            return false;
-        };
-        // An error reply is an answer as well: a password may be asked for. Only a server that still loads is not there yet.
-        client
-            .try_call(&["PING"])
-            .is_ok_and(|reply| !reply.bytes().starts_with(b"LOADING"))
-    }
-
     pub fn port(&self) -> u16 {
         self.port
     }
