@@ -1,0 +1,32 @@
+// What the scripts beside this one share: how they are called, and how they ask for a restart of the server.
+//
+// A script is called with host, port and password. Where it wants the server killed and started again it prints a line, and goes
+// on when it gets one.
+import { deepStrictEqual } from "node:assert";
+import { createInterface } from "node:readline";
+
+export const host = process.argv[2];
+export const port = Number(process.argv[3]);
+export const password = process.argv[4];
+
+const answers = createInterface({ input: process.stdin });
+
+/** Resolves when the server was killed and started again, empty. */
+export async function restartServer() {
+  const answer = new Promise((resolve) => answers.once("line", resolve));
+  console.log("RESTART");
+  await answer;
+}
+
+/** Ends the script unless both are the same. */
+export const equal = deepStrictEqual;
+
+/** Ends the script unless `low <= got <= high`. */
+export function between(got, low, high, what) {
+  if (!(low <= got && got <= high)) throw new Error(`${what} is ${got}, not in ${low}..${high}`);
+}
+
+/** No more restarts: the process may end. */
+export function done() {
+  answers.close();
+}
