@@ -105,6 +105,8 @@ pub struct Handle {
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
+    /// Whether its next command waits for something.
+    pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
     pub killed: AtomicBool,
     worker: UnboundedSender<Signal>,
@@ -170,6 +172,7 @@ impl Registry {
             resp: AtomicU8::new(2),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             worker,
         });

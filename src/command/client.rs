@@ -471,7 +471,13 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
     } else {
         seconds_since(handle.last_interaction.load(Relaxed), now)
     };
-    let query_buffer = handle.query_buffer.load(Relaxed);
+    // What runs now has not left the buffer, which was last looked at before.
+    let running = if mine {
+        call.request.wire_len() as u64
+    } else {
+        0
+    };
+    let query_buffer = handle.query_buffer.load(Relaxed).max(running);
     let query_capacity = handle.query_buffer_capacity.load(Relaxed).max(query_buffer);
     let arguments: usize = if mine {
         call.args_from(0).map(<[u8]>::len).sum()
@@ -515,6 +521,7 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
 fn flags(handle: &Handle) -> String {
     let unix = matches!(handle.kind, Kind::Unix(_));
     let letters: String = [
+        ('b', handle.blocked.load(Relaxed)),
         ('U', unix),
         ('e', handle.no_evict.load(Relaxed)),
         ('T', handle.no_touch.load(Relaxed)),

@@ -57,6 +57,11 @@ impl<'a> Request<'a> {
         self.spans.is_empty()
     }
 
+    /// Bytes that the request takes as it came.
+    pub fn wire_len(&self) -> usize {
+        self.buf.len()
+    }
+
     /// The `index`th argument.
     ///
     /// # Panics

@@ -415,10 +415,13 @@ impl Connection {
                 Poll::Pending
             }
         });
+        let blocked = &self.client.handle.blocked;
+        blocked.store(true, Relaxed);
         tokio::select! {
             () = killed => {}
             () = self.worker.instance.pause.ended(unix_millis) => {}
         }
+        blocked.store(false, Relaxed);
     }
 
     /// Runs the requests that had to wait.

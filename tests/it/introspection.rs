@@ -396,3 +396,45 @@ fn help_lists_every_subcommand() {
         );
     }
 }
+
+#[test]
+fn paused_commands_go_on_by_themselves() {
+    let server = Setup::minium().start();
+    let (mut operator, mut writer) = (server.connect(), server.connect());
+    let blocked = |operator: &mut Client| {
+        operator
+            .line("info clients")
+            .text()
+            .contains("blocked_clients:1\r\n")
+    };
+    // By CLIENT UNPAUSE: what was sent together runs in its order.
+    assert!(operator.line("client pause 100000 write").is_ok());
+    writer
+        .write(b"get a\r\nset a 1\r\nget a\r\n")
+        .expect("a write");
+    assert!(writer.read().is_null(), "reads are not held back");
+    wait_for("the writer to be held back", || blocked(&mut operator));
+    assert!(operator.line("client list").text().contains(" flags=b "));
+    assert!(operator.line("get a").is_null());
+    assert!(operator.line("client unpause").is_ok());
+    assert!(writer.read().is_ok());
+    assert_eq!(writer.read().bytes(), b"1");
+    assert!(!blocked(&mut operator));
+    // By the end of the time.
+    assert!(operator.line("client pause 200").is_ok());
+    assert!(writer.line("set a 2").is_ok());
+    // Not at all: a killed client is not waited for.
+    let id = writer.line("client id").int();
+    assert!(operator.line("client pause 100000 write").is_ok());
+    writer.write(b"set a 3\r\n").expect("a write");
+    wait_for("the writer to be held back", || blocked(&mut operator));
+    assert_eq!(operator.line(&format!("client kill id {id}")).int(), 1);
+    assert!(
+        writer
+            .read_to_close()
+            .expect("a closed connection")
+            .is_empty()
+    );
+    assert!(operator.line("client unpause").is_ok());
+    assert_eq!(operator.line("get a").bytes(), b"2");
+}

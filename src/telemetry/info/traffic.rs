@@ -21,7 +21,7 @@ pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
         maxclients: sources.config.clients.maxclients,
         client_recent_max_input_buffer: most(|client| client.query_buffer_capacity.load(Relaxed)),
         client_recent_max_output_buffer: most(|client| client.output_buffer.load(Relaxed)),
-        blocked_clients: 0,
+        blocked_clients: clients.iter().filter(|client| client.blocked.load(Relaxed)).count(),
         tracking_clients: 0,
         clients_in_timeout_table: 0,
         total_blocking_keys: 0,
