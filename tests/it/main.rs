@@ -15,6 +15,7 @@ mod information;
 mod introspection;
 mod lifecycle;
 mod notation;
+mod pause;
 mod protocol;
 mod scan;
 mod strings;
