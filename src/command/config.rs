@@ -9,6 +9,9 @@ const FLAGS: Flags = Flags::ADMIN
     .union(Flags::STALE);
 const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
+/// What is answered where there is nothing to rewrite.
+pub(super) const NO_CONFIG_FILE: &str = "ERR The server is running without a config file";
+
 /// The rows of this family.
 pub const COMMANDS: &[Command] = &[Command {
     name: "config",
@@ -109,9 +112,7 @@ fn set(call: &mut Call<'_>) -> Outcome {
 
 fn rewrite(call: &mut Call<'_>) -> Outcome {
     let Some(path) = &call.instance.config_file else {
-        return Err(Error::text(
-            "ERR The server is running without a config file",
-        ));
+        return Err(Error::text(NO_CONFIG_FILE));
     };
     let _writer = call.instance.config_writer.lock();
     let config = call.instance.config.load();

@@ -6,8 +6,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::config::NO_CONFIG_FILE;
 use super::help::{self, Line};
 use super::{Call, Command, Error, Flags, Group, Outcome};
+use crate::config::rewrite::replace_file;
+use crate::config::value::plain;
 use crate::keyspace::digest::{self, Digest};
 use crate::keyspace::effects::Event;
 use crate::keyspace::{EntryRef, Key, NewValue};
@@ -50,6 +53,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
         help: (
             "CHANGE-REPL-ID",
             "Accepted without effect: there is no replication.",
+        ),
+    },
+    Subcommand {
+        name: "config-rewrite-force-all",
+        least: 2,
+        most: 2,
+        run: rewrite_config_in_full,
+        help: (
+            "CONFIG-REWRITE-FORCE-ALL",
+            "Like CONFIG REWRITE, with a line for every directive. Not for TOML.",
         ),
     },
     Subcommand {
@@ -200,6 +213,19 @@ fn debug(call: &mut Call<'_>) -> Outcome {
 fn accept(call: &mut Call<'_>) -> Outcome {
     call.reply.ok();
     Ok(())
+}
+
+fn rewrite_config_in_full(call: &mut Call<'_>) -> Outcome {
+    let path = call.instance.config_file.as_deref();
+    let path = path.ok_or_else(|| Error::text(NO_CONFIG_FILE))?;
+    let config = call.instance.config.load();
+    std::fs::read(path)
+        .and_then(|original| replace_file(path, &config.rewrite_in_full(&original)))
+        .map_err(|error| {
+            let reason = plain(&error);
+            Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}"))
+        })?;
+    accept(call)
 }
 
 fn digest(call: &mut Call<'_>) -> Outcome {

@@ -79,8 +79,12 @@ fn directives(args: &[Vec<u8>]) -> Arguments {
     }
     for statement in &mut parsed.statements {
         if let Origin::Argument { text, .. } = &mut statement.origin {
-            let words = std::iter::once(&statement.name).chain(&statement.args);
-            *text = words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            // As Redis shows it: values always in quotes.
+            *text = quoted(&statement.name);
+            for value in &statement.args {
+                text.push(' ');
+                text.push_str(&inline::quote(value));
+            }
         }
     }
     parsed
@@ -158,13 +162,10 @@ mod tests {
         let Parsed::Serve(arguments) = parse(args.iter().map(OsString::from)) else {
             panic!("{args:?}")
         };
-        let lines = arguments
-            .statements
-            .into_iter()
-            .map(|statement| match statement.origin {
-                Origin::Argument { text, .. } => text,
-                other => panic!("{other}"),
-            });
+        let lines = arguments.statements.iter().map(|statement| {
+            let words = std::iter::once(&statement.name).chain(&statement.args);
+            words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        });
         (
             arguments.file.map(|file| file.display().to_string()),
             arguments.stdin,

@@ -84,6 +84,19 @@ impl Config {
         text
     }
 
+    /// Like [`Config::rewrite`], but with a line for every directive, those at their defaults among them.
+    pub fn rewrite_in_full(&self, original: &[u8]) -> Vec<u8> {
+        let mut text = original.trim_ascii_end().to_vec();
+        for directive in directives() {
+            for args in directive.lines(self) {
+                text.push(b'\n');
+                text.extend(line(directive.name, &args));
+            }
+        }
+        // Where the original had a line already, this keeps one.
+        self.rewrite(&text)
+    }
+
     /// The same for a TOML file. Text that is not TOML is only added to.
     pub fn rewrite_toml(&self, original: &str) -> String {
         let keys = toml::keys(original).unwrap_or_default();

@@ -256,6 +256,41 @@ fn config_rewrite_keeps_what_was_set() {
     assert!(text.contains("\nmaxmemory 10mb\n"), "{text}");
 }
 
+/// Whatever the server writes about itself it can read, and it means the same.
+#[test]
+fn a_configuration_written_in_full_starts_an_equal_server() {
+    let written = Setup::minium()
+        .with("enable-debug-command", "yes")
+        .config("own.conf", "# mine\nsave 60 1\nsave 300 10\ntimeout 5\n")
+        .start();
+    let mut first = written.connect();
+    let reply = first.line("DEBUG CONFIG-REWRITE-FORCE-ALL");
+    assert!(reply.is_ok(), "{reply:?}");
+    let text = std::fs::read_to_string(written.dir().join("own.conf")).expect("the file");
+    assert!(text.starts_with("# mine\n"), "{text}");
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.starts_with("timeout "))
+            .count(),
+        1
+    );
+    let other = Setup::minium().config("own.conf", &text).start();
+    let mut second = other.connect();
+    // What the tests themselves give a server on its command line may differ.
+    let own = ["port", "dir"];
+    let settings = |client: &mut Client| {
+        let pairs = client.line("CONFIG GET *");
+        let pairs = pairs
+            .elements()
+            .chunks(2)
+            .map(|pair| (pair[0].text(), pair[1].text()));
+        pairs
+            .filter(|(name, _)| !own.contains(&name.as_str()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(settings(&mut second), settings(&mut first));
+}
+
 #[test]
 fn debug_answers_like_the_reference() {
     let types = [
