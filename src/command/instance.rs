@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::registry::Registry;
+use super::registry::{NameTaken, Registry};
 use crate::clients;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -100,11 +100,20 @@ pub struct DebugSwitches {
 
 impl Instance {
     /// A server that holds no keys yet.
-    pub fn new(config: Config, config_file: Option<PathBuf>, workers: usize) -> Arc<Instance> {
-        let commands = Registry::new(super::FAMILIES);
+    ///
+    /// # Errors
+    /// When `rename-command` gives two commands one name.
+    pub fn new(
+        config: Config,
+        config_file: Option<PathBuf>,
+        workers: usize,
+    ) -> Result<Arc<Instance>, NameTaken> {
+        let renames = config.security.rename_command.iter();
+        let renames = renames.filter_map(|line| Some((&line.first()?[..], &line.get(1)?[..])));
+        let commands = Registry::new(super::FAMILIES, renames)?;
         let telemetry = Telemetry::new(workers + 1, commands.len());
         let started_unix = unix_millis() / 1000;
-        Arc::new(Instance {
+        Ok(Arc::new(Instance {
             keyspace: Keyspace::new(config.general.databases as usize, workers),
             telemetry,
             commands,
@@ -125,7 +134,7 @@ impl Instance {
                 active_expire: true.into(),
                 cron_paused: false.into(),
             },
-        })
+        }))
     }
 
     /// Asks the server to end.

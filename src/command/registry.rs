@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use thiserror::Error;
+use tracing::warn;
+
 use super::keyspec::{Begin, Find};
 use super::{Command, Flags};
 
@@ -12,6 +15,8 @@ pub struct Entry {
     pub row: &'static Command,
     /// `config`, or `config|get` for a subcommand.
     pub full_name: String,
+    /// What clients call it: the row's name, unless `rename-command` changed it. Empty if nobody may call it.
+    pub called: Box<[u8]>,
     /// Where its counters are; dense from 0.
     pub id: usize,
     /// Its subcommands.
@@ -71,21 +76,36 @@ pub struct Registry {
     entries: Vec<Entry>,
     /// Open addressing over the folded names; `EMPTY` where nothing is.
     slots: Box<[(Folded, u16)]>,
-    /// Names that do not fit 16 bytes.
-    long: HashMap<String, u16>,
+    /// Names that do not fit 16 bytes, in lower case.
+    long: HashMap<Vec<u8>, u16>,
     count: usize,
 }
+
+/// A command was to be given a name that another one has.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("rename-command {0}: Target command name already exists")]
+pub struct NameTaken(String);
 
 const EMPTY: u16 = u16::MAX;
 const SLOTS: usize = 1024;
 
 impl Registry {
-    /// Takes in every row.
-    pub fn new(families: &[&'static [Command]]) -> Registry {
+    /// Takes in every row. `renames` are pairs of an old and a new name, applied in order; an empty new name hides the
+    /// command, and an old name that nobody has changes nothing but the log.
+    ///
+    /// # Errors
+    /// When a new name is taken.
+    pub fn new<'a>(
+        families: &[&'static [Command]],
+        renames: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Registry, NameTaken> {
         let mut count = 0;
         let mut entries = Vec::new();
         for row in families.iter().flat_map(|family| family.iter()) {
             entries.push(entry(row, None, &mut count));
+        }
+        for (old, new) in renames {
+            rename(&mut entries, old, new)?;
         }
         let mut registry = Registry {
             entries,
@@ -94,13 +114,16 @@ impl Registry {
             count,
         };
         for index in 0..registry.entries.len() {
-            registry.bind(registry.entries[index].row.name, index as u16);
+            let name = registry.entries[index].called.clone();
+            if !name.is_empty() {
+                registry.bind(&name, index as u16);
+            }
         }
-        registry
+        Ok(registry)
     }
 
-    fn bind(&mut self, name: &str, index: u16) {
-        let Some(folded) = fold(name.as_bytes()) else {
+    fn bind(&mut self, name: &[u8], index: u16) {
+        let Some(folded) = fold(name) else {
             self.long.insert(name.to_ascii_lowercase(), index);
             return;
         };
@@ -126,12 +149,9 @@ impl Registry {
             // Folding takes a few other bytes for letters, so the name itself has the last word.
             if candidate == folded {
                 let entry = &self.entries[usize::from(index)];
-                return entry
-                    .row
-                    .name
-                    .as_bytes()
-                    .eq_ignore_ascii_case(name)
-                    .then_some(entry);
+                if entry.called.eq_ignore_ascii_case(name) {
+                    return Some(entry);
+                }
             }
             slot = (slot + 1) % SLOTS;
         }
@@ -139,9 +159,8 @@ impl Registry {
 
     #[cold]
     fn find_long(&self, name: &[u8]) -> Option<&Entry> {
-        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         self.long
-            .get(&name)
+            .get(&name.to_ascii_lowercase())
             .map(|&index| &self.entries[usize::from(index)])
     }
 
@@ -166,9 +185,9 @@ impl Registry {
             .find(|entry| entry.id == id)
     }
 
-    /// The commands, without their subcommands.
+    /// The commands that can be called, without their subcommands.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> + Clone {
-        self.entries.iter()
+        self.entries.iter().filter(|entry| !entry.called.is_empty())
     }
 
     /// How many ids were given, to commands and subcommands.
@@ -191,6 +210,24 @@ impl Entry {
     }
 }
 
+fn rename(entries: &mut [Entry], old: &[u8], new: &[u8]) -> Result<(), NameTaken> {
+    let place = |name: &[u8]| {
+        entries
+            .iter()
+            .position(|entry| entry.called.eq_ignore_ascii_case(name))
+    };
+    let Some(found) = place(old).filter(|_| !old.is_empty()) else {
+        let old = String::from_utf8_lossy(old);
+        warn!("rename-command: there is no command '{old}'");
+        return Ok(());
+    };
+    if !new.is_empty() && place(new).is_some_and(|other| other != found) {
+        return Err(NameTaken(String::from_utf8_lossy(new).into_owned()));
+    }
+    entries[found].called = new.into();
+    Ok(())
+}
+
 fn entry(row: &'static Command, container: Option<&str>, count: &mut usize) -> Entry {
     let id = *count;
     *count += 1;
@@ -205,6 +242,7 @@ fn entry(row: &'static Command, container: Option<&str>, count: &mut usize) -> E
     Entry {
         row,
         full_name,
+        called: row.name.as_bytes().into(),
         id,
         subcommands,
         locks: Locks::of(row),
@@ -222,4 +260,79 @@ fn fold(name: &[u8]) -> Option<Folded> {
 fn slot_of(folded: Folded) -> usize {
     let mixed = (folded as u64 ^ (folded >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 54) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::FAMILIES;
+
+    fn registry(renames: &[(&str, &str)]) -> Result<Registry, NameTaken> {
+        let renames = renames
+            .iter()
+            .map(|(old, new)| (old.as_bytes(), new.as_bytes()));
+        Registry::new(FAMILIES, renames)
+    }
+
+    fn found(registry: &Registry, name: &str) -> Option<&'static str> {
+        registry.find(name.as_bytes()).map(|entry| entry.row.name)
+    }
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case() {
+        let registry = registry(&[]).expect("no two commands have one name");
+        for entry in registry.iter() {
+            let name = entry.row.name;
+            assert_eq!(found(&registry, name), Some(name));
+            assert_eq!(found(&registry, &name.to_ascii_uppercase()), Some(name));
+            assert_eq!(found(&registry, &format!("{name}x")), None);
+        }
+        for other in [
+            "",
+            "G%T",
+            "config|get",
+            "a name that is longer than sixteen bytes",
+        ] {
+            assert_eq!(found(&registry, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_renamed_command_answers_to_its_new_name_only() {
+        let long = "a-name-of-more-than-sixteen-bytes";
+        let all = registry(&[]).map(|registry| registry.iter().count());
+        let renamed = registry(&[
+            ("GET", "fetch"),
+            ("set", long),
+            ("del", ""),
+            ("fetch", "get2"),
+            ("nonesuch", "x"),
+        ]);
+        let registry = renamed.expect("the names are free");
+        for (name, row) in [
+            ("get", None),
+            ("fetch", None),
+            ("GET2", Some("get")),
+            ("set", None),
+            (long, Some("set")),
+            ("del", None),
+            ("", None),
+        ] {
+            assert_eq!(found(&registry, name), row, "{name}");
+        }
+        assert_eq!(Ok(registry.iter().count() + 1), all);
+        assert_eq!(
+            registry.by_id(registry.len() - 1).map(|entry| entry.id),
+            Some(registry.len() - 1)
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        assert_eq!(
+            registry(&[("get", "SET")]).err(),
+            Some(NameTaken("SET".to_owned()))
+        );
+        assert!(registry(&[("get", "GET")]).is_ok());
+    }
 }

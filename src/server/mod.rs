@@ -31,6 +31,7 @@ use tracing::{info, warn};
 
 use self::reconfigure::Listening;
 use crate::command::Instance;
+use crate::command::registry::NameTaken;
 use crate::config::Config;
 
 /// Why the server did not start.
@@ -44,6 +45,9 @@ pub enum StartError {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// Names of commands that cannot be.
+    #[error(transparent)]
+    Names(#[from] NameTaken),
     /// Anything else that the system refused.
     #[error("{what}: {reason}")]
     System {
@@ -84,7 +88,7 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
     runtime.block_on(async {
         let listeners = listener::bind(&config)?;
         let pidfile = shutdown::PidFile::write(&config.general.pidfile);
-        let instance = Instance::new(config, config_file, workers);
+        let instance = Instance::new(config, config_file, workers)?;
         let crew = worker::start(&instance).map_err(system("Could not start a worker thread"))?;
         info!(
             "Server initialized: {workers} worker threads, {} databases",

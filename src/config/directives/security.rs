@@ -34,9 +34,9 @@ directives! {
         enable_debug_command: Permission = Permission::No => Named, at_start;
         /// Whether CONFIG SET may change dir and dbfilename: no, yes, or local.
         enable_protected_configs: Permission = Permission::No => Named, at_start;
-        /// Another name for a command; an empty one removes the command. May be repeated.
-        rename_command: Vec<Vec<Vec<u8>>> = Vec::new() => Lines { least: 2, most: 2 }, file_only,
-            inert("commands keep their names");
+        /// Call a command by another name, or hide it by an empty one. May be repeated:
+        /// rename-command <name> <new name>
+        rename_command: Vec<Vec<Vec<u8>>> = Vec::new() => Lines { least: 2, most: 2 }, file_only;
         /// A user and its rules. May be repeated.
         user: Vec<Vec<Vec<u8>>> = Vec::new() => Lines { least: 1, most: usize::MAX }, file_only, sensitive,
             inert(NO_ACL);
