@@ -504,17 +504,5 @@ fn poll_onto(
     input
         .bytes
         .reserve(input.missing.clamp(1, earned).max(READ_STEP));
-    let before = input.bytes.len();
-    let room = (input.bytes.capacity() - before).min(MAX_READ_STEP);
-    input.bytes.resize(before + room, 0);
-    let read = poll_into(stream, cx, &mut input.bytes[before..]);
-    input.bytes.truncate(
-        before
-            + if let Poll::Ready(Ok(read)) = &read {
-                *read
-            } else {
-                0
-            },
-    );
-    read
+    stream.poll_read_onto(cx, &mut input.bytes)
 }

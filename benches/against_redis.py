@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Measures Minium beside redis-server, in turns and in one run, and prints ratios.
+
+    cargo build --release && benches/against_redis.py [cpu] [throughput] [memory] [idle] [growth]
+
+Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
+
+cpu         processor time of the server per command, user and system, all threads (/proc/PID/stat). It moves far less
+            with whatever else the machine does than throughput does.
+throughput  commands per second at pipeline 16, with as many client threads as there are cores.
+memory      resident bytes per key, all included: (resident when loaded - resident when empty) / keys.
+idle        resident bytes per idle connection.
+growth      round trips of a client that pings once a millisecond while 5 million keys are written.
+"""
+import argparse, contextlib, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
+
+TICK = os.sysconf("SC_CLK_TCK")
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SERVERS = {
+    "redis": ["redis-server", "--save", "", "--appendonly", "no"],
+    "minium": [os.path.join(HERE, "target/release/minium")],
+}
+
+
+class Server:
+    def __init__(self, name, extra=()):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.dir = tempfile.TemporaryDirectory()
+        arguments = SERVERS[name] + ["--port", str(self.port), "--bind", "127.0.0.1", *extra]
+        self.process = subprocess.Popen(arguments, cwd=self.dir.name, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        for _ in range(200):
+            with contextlib.suppress(OSError), self.connect() as client:
+                client.sendall(b"PING\r\n")
+                if client.recv(16) == b"+PONG\r\n":
+                    return self
+            time.sleep(0.02)
+        raise RuntimeError("the server does not answer")
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        self.dir.cleanup()
+
+    def connect(self):
+        client = socket.create_connection(("127.0.0.1", self.port))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return client
+
+    def cpu(self):
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def resident(self):
+        time.sleep(2)  # what was freed in the background is to be gone
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) * 1024
+
+    def benchmark(self, command, pipeline, requests, threads=1):
+        """Runs redis-benchmark; answers commands per second and server CPU microseconds per command."""
+        before = self.cpu()
+        words = ["redis-benchmark", "-p", self.port, "-t", command, "-P", pipeline, "-n", requests, "-r", 1000000, "-d", 64,
+                 "-c", 50, "-q"] + (["--threads", threads] if threads > 1 else [])
+        output = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=True).stdout
+        rate = float(re.findall(r"([\d.]+) requests per second", output)[-1])
+        return rate, (self.cpu() - before) * 1e6 / requests
+
+
+def load(server, keys, value, each=None):
+    """Writes `keys` keys of 16 bytes in batches; calls `each` after every batch."""
+    with server.connect() as client:
+        for low in range(0, keys, 1000):
+            count = min(1000, keys - low)
+            client.sendall(b"".join(b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%s\r\n" % (i, len(value), value)
+                                    for i in range(low, low + count)))
+            left = 5 * count
+            while left > 0:
+                left -= len(client.recv(left))
+
+
+def report(what, figures, unit):
+    redis, minium = (statistics.median(figures[name]) for name in ("redis", "minium"))
+    print(f"{what:32} redis {redis:12.2f}   minium {minium:12.2f}   {unit:8} ratio {minium / redis:5.2f}", flush=True)
+
+
+def in_turns(rounds, measure):
+    """Calls `measure(name)` for both servers, round after round; collects figures by name of figure."""
+    found = {}
+    for _ in range(rounds):
+        for name in SERVERS:
+            for what, figure in measure(name).items():
+                found.setdefault(what, {}).setdefault(name, []).append(figure)
+    return found
+
+
+def cpu(name):
+    figures = {}
+    with Server(name) as server:
+        load(server, 1_000_000, b"x" * 64)
+        for pipeline, requests in (1, 300_000), (16, 2_000_000), (64, 3_000_000):
+            for command in "get", "set":
+                figures[f"{command.upper()} at pipeline {pipeline}"] = server.benchmark(command, pipeline, requests)[1]
+    return figures
+
+
+def throughput(name):
+    with Server(name) as server:
+        load(server, 1_000_000, b"x" * 64)
+        return {f"{command.upper()} at pipeline 16": server.benchmark(command, 16, 4_000_000, os.cpu_count())[0] / 1000
+                for command in ("get", "set")}
+
+
+def memory(name):
+    figures = {}
+    for size in 64, 8:
+        with Server(name) as server:
+            empty = server.resident()
+            load(server, 1_000_000, b"x" * size)
+            figures[f"1M keys of 16 B, values of {size} B"] = (server.resident() - empty) / 1_000_000
+    return figures
+
+
+def idle(name, connections=10_000):
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, connections + 1000), hard))
+    with Server(name, ["--maxclients", str(connections + 100)]) as server:
+        empty = server.resident()
+        clients = []
+        for _ in range(connections):
+            client = server.connect()
+            client.sendall(b"PING\r\n")
+            client.recv(16)
+            clients.append(client)
+        per_connection = (server.resident() - empty) / connections
+        for client in clients:
+            client.close()
+    return {f"{connections} idle connections": per_connection}
+
+
+def growth(name):
+    trips, done = [], threading.Event()
+    with Server(name) as server:
+        def ping():
+            with server.connect() as client:
+                while not done.is_set():
+                    begin = time.perf_counter()
+                    client.sendall(b"PING\r\n")
+                    client.recv(16)
+                    trips.append((time.perf_counter() - begin) * 1000)
+                    time.sleep(0.001)
+        # The writer is a process of its own, so that the pinging thread never waits for the interpreter.
+        writer = subprocess.Popen([sys.executable, __file__, "--load", str(server.port)])
+        pinger = threading.Thread(target=ping)
+        pinger.start()
+        writer.wait()
+        done.set()
+        pinger.join()
+    trips.sort()
+    return {"ping p99.9 while growing to 5M": trips[int(len(trips) * 0.999)], "worst ping while growing to 5M": trips[-1]}
+
+
+MEASURES = {"cpu": (cpu, "us/op"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
+            "idle": (idle, "B"), "growth": (growth, "ms")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measure", nargs="*", help="which figures; default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.load:
+        writer = object.__new__(Server)
+        writer.port = options.load
+        return load(writer, 5_000_000, b"x" * 64)
+    unknown = set(options.measure) - set(MEASURES)
+    if unknown:
+        parser.error(f"unknown measure: {', '.join(sorted(unknown))}")
+    for chosen in options.measure or MEASURES:
+        measure, unit = MEASURES[chosen]
+        for what, figures in in_turns(options.rounds, measure).items():
+            report(what, figures, unit)
+
+
+if __name__ == "__main__":
+    main()
