@@ -1,6 +1,8 @@
 //! Who may connect, how many, for how long, and what a client that does not read costs the others.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::client::encode;
@@ -164,6 +166,27 @@ fn several_addresses_may_be_bound_and_missing_ones_skipped() {
         let mut client = Client::connect((host, server.port()).into()).expect("a connection");
         assert_eq!(client.line("PING"), Value::Simple(b"PONG".to_vec()));
     }
+}
+
+#[test]
+fn protected_mode_refuses_other_machines_as_redis_does() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/protected-mode");
+    let told_by = |program: &str| {
+        // A user namespace gives the right to make a network namespace to those who lack it.
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net"])
+            .args([&script, Path::new(program)])
+            .output()
+            .expect("unshare can be run");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program}: {complaints}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let ours = told_by(env!("CARGO_BIN_EXE_minium"));
+    assert!(ours.starts_with("+PONG\r\n+OK\r\n-DENIED "), "{ours}");
+    // Redis 7.2 corrected its words.
+    let theirs = told_by("redis-server").replace("Setup a an", "Set up an");
+    assert_eq!(ours, theirs);
 }
 
 #[test]
