@@ -236,9 +236,9 @@ mod tests {
         let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
         for n in 0..1000 {
             let expiry = if n % 2 == 0 {
-                Expiry::At(NOW)
+                Expiry::At(NOW - 1)
             } else {
-                Expiry::At(NOW + 1)
+                Expiry::At(NOW)
             };
             set(&keyspace, &effects, &n.to_string(), expiry);
         }
@@ -285,11 +285,11 @@ mod tests {
             let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
             assert!(!db(keyspace.lock_none(), &effects, may_expire).random(|_| ()));
             for n in 0..3000 {
-                set(&keyspace, &effects, &n.to_string(), Expiry::At(NOW));
+                set(&keyspace, &effects, &n.to_string(), Expiry::At(NOW - 1));
             }
             assert!(!db(keyspace.lock_none(), &effects, may_expire).random(|_| ()));
             for n in 0..3000 {
-                set(&keyspace, &effects, &n.to_string(), Expiry::At(NOW));
+                set(&keyspace, &effects, &n.to_string(), Expiry::At(NOW - 1));
             }
             set(&keyspace, &effects, "alive", Expiry::Never);
             let mut found = String::new();
