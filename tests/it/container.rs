@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use crate::support::server::free_port;
 use crate::support::{Client, Value, wait_for};
@@ -83,6 +83,7 @@ fn the_static_binary_runs_alone_in_an_empty_root() {
             port,
             &["--bind", "127.0.0.1", "--maxmemory", "64mb"],
         )
+        .stdout(Stdio::null())
         .spawn()
         .expect("it can be started"),
     );
