@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::client::encode;
-use crate::support::{Client, PATIENCE, Server, Setup, Value, wait_for};
+use crate::support::{Client, PATIENCE, Server, Setup, Value, is_root, wait_for};
 
 /// Both servers' replies to the same lines on a connection that has said nothing yet.
 #[track_caller]
@@ -173,8 +173,14 @@ fn protected_mode_refuses_other_machines_as_redis_does() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/protected-mode");
     let told_by = |program: &str| {
         // A user namespace gives the right to make a network namespace to those who lack it.
+        let user: &[&str] = if is_root() {
+            &[]
+        } else {
+            &["--user", "--map-root-user"]
+        };
         let output = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--net"])
+            .args(user)
+            .arg("--net")
             .args([&script, Path::new(program)])
             .output()
             .expect("unshare can be run");

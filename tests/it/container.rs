@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::server::free_port;
-use crate::support::{Client, Value, wait_for};
+use crate::support::{Client, Value, is_root, signal, wait_for};
 
 /// The image's user.
 const USER: u32 = 65532;
@@ -30,10 +30,6 @@ fn inside(root: &Path, port: u16, arguments: &[&str]) -> Command {
     ]);
     command.env("MINIUM_PORT", port.to_string());
     command
-}
-
-fn is_root() -> bool {
-    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("a process")) == 0
 }
 
 struct Running(Child);
@@ -115,11 +111,7 @@ fn the_static_binary_runs_alone_in_an_empty_root() {
         );
     }
 
-    let stopped = Command::new("kill")
-        .arg(server.0.id().to_string())
-        .status()
-        .expect("kill can be run");
-    assert!(stopped.success());
+    signal(server.0.id(), "TERM");
     let mut end = None;
     wait_for("the server ends", || {
         end = server.0.try_wait().expect("its state");

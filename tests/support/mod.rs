@@ -10,6 +10,7 @@ pub mod client;
 pub mod resp;
 pub mod server;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub use client::Client;
@@ -43,6 +44,20 @@ pub fn wait_for(what: &str, condition: impl FnMut() -> bool) {
         holds_within(PATIENCE, condition),
         "waited {PATIENCE:?} in vain for: {what}"
     );
+}
+
+/// Sends a process a signal by its name.
+pub fn signal(process: u32, name: &str) {
+    // The shell's own `kill`: a small system has no other.
+    let kill = format!("kill -s {name} {process}");
+    let status = Command::new("sh").args(["-c", &kill]).status();
+    assert!(status.is_ok_and(|status| status.success()), "{kill} failed");
+}
+
+/// Whether the tests run as root, who may change the root folder and the network without asking for a user namespace.
+pub fn is_root() -> bool {
+    let process = std::fs::metadata("/proc/self").expect("a process");
+    std::os::unix::fs::MetadataExt::uid(&process) == 0
 }
 
 /// One command as arguments of any mixture of strings and bytes: `command!["SET", key, b"\0"]`.

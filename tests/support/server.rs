@@ -267,11 +267,7 @@ impl Server {
 
     /// Sends a signal by its name, as `kill` takes it.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
-            .status()
-            .expect("kill can be run");
-        assert!(status.success(), "kill -s {name} failed");
+        super::signal(self.pid(), name);
     }
 
     /// Waits until the server has ended by itself or after a signal.
