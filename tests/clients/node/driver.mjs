@@ -26,6 +26,18 @@ export function between(got, low, high, what) {
   if (!(low <= got && got <= high)) throw new Error(`${what} is ${got}, not in ${low}..${high}`);
 }
 
+/** The result of the first attempt that succeeds: a command that was on its way when the connection broke is an error. */
+export async function eventually(attempt) {
+  for (const deadline = Date.now() + 20_000; ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** No more restarts: the process may end. */
 export function done() {
   answers.close();

@@ -1,6 +1,6 @@
 // node-redis in RESP2 and RESP3: it greets with HELLO and CLIENT SETINFO, pipelines by itself, and reconnects by itself.
 import { createClient } from "redis";
-import { between, done, equal, host, password, port, restartServer } from "./driver.mjs";
+import { between, done, equal, eventually, host, password, port, restartServer } from "./driver.mjs";
 
 for (const RESP of [2, 3]) {
   const client = createClient({ RESP, password, socket: { host, port, reconnectStrategy: () => 50 }, name: "worker" });
@@ -53,7 +53,7 @@ for (const RESP of [2, 3]) {
   if (!names.includes("worker")) throw new Error(`CLIENT LIST names ${names}`);
 
   await restartServer();
-  equal(await client.get("hits"), null);
+  equal(await eventually(() => client.get("hits")), null);
   equal(await client.set("after", "1"), "OK");
   await client.close();
 }
