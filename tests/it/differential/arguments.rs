@@ -2,14 +2,12 @@
 //!
 //! A [`Words`] makes none, one or several arguments; a command is its name and a list of them.
 
-use std::time::Duration;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::Generator;
-use super::step::{Compare, Step};
+use super::step::Step;
 
 /// A source of arguments.
 pub type Words = BoxedStrategy<Vec<Vec<u8>>>;
@@ -195,7 +193,7 @@ fn milliseconds() -> Words {
 }
 
 /// Milliseconds that the harness waits for.
-const SHORT: i64 = 3;
+pub const SHORT: i64 = 3;
 
 /// Not [`bad_integer`]: what C's library reads as one second must not become a race.
 fn bad_lifetime() -> Words {
@@ -311,34 +309,9 @@ pub fn call<const N: usize>(weight: u32, name: &'static str, arguments: [Words; 
     let step = (name, Vec::from(arguments)).prop_map(move |(name, arguments)| {
         let mut command = vec![name.into_bytes()];
         command.extend(arguments.concat());
-        let lifetime = short_lifetime(&command);
-        Step {
-            lifetime,
-            ..Step::new(command)
-        }
+        Step::new(command)
     });
     (weight, step.boxed())
-}
-
-/// The generator with another rule to compare by.
-pub fn compared_by(compare: Compare, (weight, steps): Generator) -> Generator {
-    (
-        weight,
-        steps.prop_map(move |step| Step { compare, ..step }).boxed(),
-    )
-}
-
-/// The generator, with dead keys removed before each of its commands.
-pub fn purged((weight, steps): Generator) -> Generator {
-    (
-        weight,
-        steps
-            .prop_map(|step| Step {
-                purge: true,
-                ..step
-            })
-            .boxed(),
-    )
 }
 
 /// The generator, its arguments left as they are.
@@ -357,24 +330,6 @@ pub fn unmangled((weight, steps): Generator) -> Generator {
 /// The integer that a word is.
 pub fn as_integer(word: &[u8]) -> Option<i64> {
     std::str::from_utf8(word).ok()?.parse().ok()
-}
-
-/// Whether the command sets a time to live, and may do so in milliseconds.
-fn short_lifetime(command: &[Vec<u8>]) -> Option<Duration> {
-    let has = |text: &str| {
-        command
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(text.as_bytes()))
-    };
-    if !["PX", "PSETEX", "PEXPIRE"].iter().any(|unit| has(unit)) {
-        return None;
-    }
-    let shortest = command
-        .iter()
-        .filter_map(|word| as_integer(word))
-        .filter(|number| (1..=SHORT).contains(number))
-        .max()?;
-    Some(Duration::from_millis(shortest.unsigned_abs()))
 }
 
 fn mixed_case(name: &str) -> String {

@@ -2,10 +2,8 @@
 
 use super::Generator;
 use super::arguments::{
-    any_word, call, compared_by, database, integer, key, maybe, options, pattern, purged, repeat,
-    sequence, value, word,
+    any_word, call, database, integer, key, maybe, options, pattern, repeat, sequence, value, word,
 };
-use super::step::Compare;
 
 pub fn generators() -> Vec<Generator> {
     let replace = || options([word("REPLACE"), sequence([word("DB"), database()])]);
@@ -14,54 +12,48 @@ pub fn generators() -> Vec<Generator> {
         call(2, "DEL", [repeat(key(), 0..4)]),
         call(1, "UNLINK", [repeat(key(), 0..4)]),
         call(2, "EXISTS", [repeat(key(), 0..4)]),
-        compared_by(Compare::Unordered, call(2, "KEYS", [pattern()])),
+        call(2, "KEYS", [pattern()]),
         call(3, "MOVE", [key(), database()]),
         call(3, "OBJECT", [word("ENCODING"), key()]),
         call(1, "OBJECT", [word("REFCOUNT"), key()]),
         call(1, "OBJECT", [word("FREQ"), key()]),
-        compared_by(
-            Compare::Seconds,
-            call(1, "OBJECT", [word("IDLETIME"), key()]),
-        ),
+        call(1, "OBJECT", [word("IDLETIME"), key()]),
         call(
             1,
             "OBJECT",
             [any_word(&["NOSUCH", "", "ENCODING"]), repeat(key(), 0..2)],
         ),
-        compared_by(Compare::RandomKey, call(1, "RANDOMKEY", [])),
+        call(1, "RANDOMKEY", []),
         call(4, "RENAME", [key(), key()]),
         call(3, "RENAMENX", [key(), key()]),
-        compared_by(
-            Compare::Scan,
-            call(
-                1,
-                "SCAN",
-                [
-                    any_word(&[
-                        "0",
-                        "0",
-                        "0",
-                        "0",
-                        "0",
-                        "abc",
-                        "-1",
-                        "",
-                        "18446744073709551616",
-                        " 0",
-                    ]),
-                    options([
-                        sequence([word("MATCH"), pattern()]),
-                        sequence([word("COUNT"), integer()]),
-                        sequence([word("TYPE"), any_word(&["string", "hash", "nosuch"])]),
-                    ]),
-                ],
-            ),
+        call(
+            1,
+            "SCAN",
+            [
+                any_word(&[
+                    "0",
+                    "0",
+                    "0",
+                    "0",
+                    "0",
+                    "abc",
+                    "-1",
+                    "",
+                    "18446744073709551616",
+                    " 0",
+                ]),
+                options([
+                    sequence([word("MATCH"), pattern()]),
+                    sequence([word("COUNT"), integer()]),
+                    sequence([word("TYPE"), any_word(&["string", "hash", "nosuch"])]),
+                ]),
+            ],
         ),
         call(1, "TOUCH", [repeat(key(), 0..4)]),
         call(2, "TYPE", [key()]),
         call(2, "SELECT", [database()]),
         call(2, "SWAPDB", [database(), database()]),
-        purged(call(2, "DBSIZE", [])),
+        call(2, "DBSIZE", []),
         call(
             1,
             "FLUSHDB",

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::arguments::as_integer;
+use super::arguments::{KEYS, as_integer};
 use super::step::Step;
 
 #[derive(Clone, Copy, Debug)]
@@ -74,14 +74,19 @@ fn harmed(step: Step, harm: Harm, at: Index, other: Index) -> Step {
     }
 }
 
-/// Whether the command might now give a key a life that ends at some moment during the case, or cost much memory.
+/// Whether the command might now end a key at some moment during the case, end one that nobody would look for, or cost much
+/// memory.
 fn may_race(command: &[Vec<u8>]) -> bool {
     let name = command[0].to_ascii_uppercase();
     let numbers = || command[1..].iter().filter_map(|word| as_integer(word));
     match name.as_slice() {
         b"SETRANGE" => numbers().any(|number| (4000..=536_870_912).contains(&number)),
         b"SET" | b"SETEX" | b"PSETEX" | b"GETEX" | b"EXPIRE" | b"PEXPIRE" | b"EXPIREAT"
-        | b"PEXPIREAT" => numbers().any(|number| (1..=60_000).contains(&number)),
+        | b"PEXPIREAT" => {
+            let known = |key: &Vec<u8>| KEYS.iter().chain(JUNK).any(|known| known == key);
+            numbers().any(|number| (1..=60_000).contains(&number))
+                || !command.get(1).is_some_and(known)
+        }
         _ => false,
     }
 }

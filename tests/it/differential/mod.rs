@@ -1,6 +1,6 @@
 //! The same random commands for Minium and for a real redis-server: every reply must be the same.
 //!
-//! A *step* is one command and how its replies are compared. A *generator* makes steps, a *family* is a file of generators; to put
+//! A *step* is one command; rules.rs tells how its replies are compared. A *generator* makes steps, a *family* is a file of generators; to put
 //! a new family of commands under test, write its file and name it in [`families`]. A *case* is a sequence of steps on an empty
 //! server. Cases come in rounds, and each round uses a random half of all generators, so that some rounds do few things often
 //! (Groce and others, "Swarm testing", 2012). A failing case is shrunk and printed with the seed of its run:
@@ -14,6 +14,7 @@ mod expiry;
 mod keys;
 mod mangle;
 mod pair;
+mod rules;
 mod server;
 mod step;
 mod strings;

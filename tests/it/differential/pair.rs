@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::arguments::KEYS;
 use super::differences;
 use super::mangle::JUNK;
-use super::step::{Compare, Step};
+use super::rules::{self, Compare};
+use super::step::Step;
 use crate::command;
 use crate::support::{Client, Server, Setup, Value};
 
@@ -153,13 +154,12 @@ impl Pair {
     /// `start` is when the case began: lives given since then may differ by as much as has passed.
     fn play_steps(&mut self, steps: &[Step], start: Instant) -> Result<(), Difference> {
         // A step that leaves a short-lived key or starts a conversation ends its batch.
-        for batch in steps.split_inclusive(|step| step.lifetime.is_some() || step.is_conversation())
-        {
+        for batch in steps.split_inclusive(|step| ends_batch(&step.command)) {
             let purge = touch_all_keys();
             let mut commands: Vec<&[Vec<u8>]> = Vec::new();
             let mut asked: Vec<Option<&Step>> = Vec::new();
             for step in batch {
-                if step.purge {
+                if rules::counts_dead_keys(&step.command) {
                     commands.push(&purge);
                     asked.push(None);
                 }
@@ -171,15 +171,19 @@ impl Pair {
             for ((step, ours), theirs) in asked.iter().zip(ours).zip(theirs) {
                 let Some(step) = step else { continue };
                 let errors = ours.is_error() || theirs.is_error();
-                if step.compare == Compare::Scan && !errors {
+                let compare = Compare::of(&step.command);
+                if compare == Compare::Scan && !errors {
                     self.compare_scan(step, ours, theirs)?;
-                } else if step.compare == Compare::RandomKey && !errors {
+                } else if compare == Compare::RandomKey && !errors {
                     self.compare_random_keys(step, ours, theirs)?;
-                } else if !same(step.compare, &ours, &theirs, elapsed) {
+                } else if !same(compare, &ours, &theirs, elapsed) {
                     differences::accept_or(step, ours, theirs)?;
                 }
             }
-            if let Some(lifetime) = batch.last().and_then(|step| step.lifetime) {
+            if let Some(lifetime) = batch
+                .last()
+                .and_then(|step| rules::short_lifetime(&step.command))
+            {
                 // The keys' end is a moment on the clock that both servers share with us.
                 std::thread::sleep(lifetime + CLOCK_SLACK);
             }
@@ -272,19 +276,16 @@ impl Pair {
         let mut steps = Vec::new();
         for database in DATABASES {
             steps.push(Step::new(command!["SELECT", database]));
-            steps.push(Step {
-                purge: true,
-                ..Step::new(command!["DBSIZE"])
-            });
-            let times = KEYS.iter().map(|key| Step {
-                compare: Compare::Milliseconds,
-                ..Step::new(command!["PTTL", key])
-            });
-            steps.extend(times);
+            steps.push(Step::new(command!["DBSIZE"]));
+            steps.extend(KEYS.iter().map(|key| Step::new(command!["PTTL", key])));
         }
         steps.push(Step::new(command!["DEBUG", "DIGEST"]));
         self.play_steps(&steps, start)
     }
+}
+
+fn ends_batch(command: &[Vec<u8>]) -> bool {
+    Compare::of(command).is_conversation() || rules::short_lifetime(command).is_some()
 }
 
 fn touch_all_keys() -> Vec<Vec<u8>> {

@@ -1,9 +1,7 @@
 //! Commands about the connection and the server, and every command with a wrong number of arguments.
 
 use super::Generator;
-use super::arguments::{
-    any_word, call, key, maybe, one_of, purged, repeat, unmangled, value, word,
-};
+use super::arguments::{any_word, call, key, maybe, one_of, repeat, unmangled, value, word};
 
 /// Every command of the families, for calls with too few and too many arguments and for COMMAND's answers about it.
 pub const COMMANDS: &[&str] = &[
@@ -80,11 +78,11 @@ pub fn generators() -> Vec<Generator> {
                 repeat(key(), 0..2),
             ],
         )),
-        purged(unmangled(call(
+        unmangled(call(
             1,
             "DEBUG",
             [word("DIGEST-VALUE"), repeat(key(), 0..3)],
-        ))),
+        )),
     ]
     .into_iter()
     .chain(

@@ -1,34 +1,11 @@
-//! One command of a case, and how the two replies to it are compared.
+//! One command of a case.
 
 use std::fmt;
-use std::time::Duration;
-
-/// The rule by which two replies count as the same. Errors are always compared byte for byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compare {
-    /// Byte for byte.
-    Exact,
-    /// As multisets, on every level.
-    Unordered,
-    /// Times in seconds, which may differ by as long as the case has run.
-    Seconds,
-    /// Times in milliseconds, likewise.
-    Milliseconds,
-    /// Any key that exists, or null on both sides.
-    RandomKey,
-    /// The first call of an iteration, which the harness completes and compares as a set.
-    Scan,
-}
 
 /// One command of a case.
 #[derive(Clone)]
 pub struct Step {
     pub command: Vec<Vec<u8>>,
-    pub compare: Compare,
-    /// How long a key may live that this command leaves behind; the next command comes after its death on both sides.
-    pub lifetime: Option<Duration>,
-    /// Whether dead keys must be gone before, because the reply counts them until they are found.
-    pub purge: bool,
     /// Whether arguments may be exchanged for nonsense.
     pub mangle: bool,
 }
@@ -37,16 +14,8 @@ impl Step {
     pub fn new(command: impl Into<Vec<Vec<u8>>>) -> Self {
         Self {
             command: command.into(),
-            compare: Compare::Exact,
-            lifetime: None,
-            purge: false,
             mangle: true,
         }
-    }
-
-    /// Whether the harness asks further commands before it can judge the reply.
-    pub fn is_conversation(&self) -> bool {
-        matches!(self.compare, Compare::Scan | Compare::RandomKey)
     }
 }
 
