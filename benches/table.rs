@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use minium::keyspace::table::{Stored, Table};
+use minium::table::{Stored, Table};
 
 const KEYS: u64 = 1_000_000;
 const PREFIX_BITS: u32 = 6;

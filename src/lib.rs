@@ -8,8 +8,9 @@
 //! | [`command`] | one file per command family; a command is a row and a function beside it |
 //! | [`clients`] | what a command sees of its connection, and the registry of all connections |
 //! | [`telemetry`] | counters, INFO, the log |
-//! | [`keyspace`] | every key in hash order: shards, table, entries, expiry, the effects funnel |
+//! | [`keyspace`] | every key in hash order: shards, entries, expiry, the effects funnel |
 //! | [`types`] | the values and their compact encodings |
+//! | [`table`] | the hash-ordered table, of the keyspace and of large collections |
 //! | [`protocol`] | requests in, replies out; knows bytes only |
 //! | [`config`] | one declaration per directive, and every way to set it |
 //!
@@ -26,6 +27,7 @@ pub mod keyspace;
 pub mod metric;
 pub mod protocol;
 pub mod server;
+pub mod table;
 pub mod telemetry;
 pub mod types;
 

@@ -270,7 +270,7 @@ fn object(call: &mut Call<'_>) -> Outcome {
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         entry.key().as_ptr(),
-        entry.encoding_name(),
+        entry.value().encoding_name(),
         serialized_length(entry)?,
         entry.access(),
     );

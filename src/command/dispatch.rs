@@ -13,8 +13,9 @@ use super::{Flags, Outcome};
 use crate::clients::{Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
-use crate::keyspace::{Db, Locked, hash};
+use crate::keyspace::{Db, Locked};
 use crate::protocol::{Reply, Request};
+use crate::table::hash;
 use crate::telemetry::WorkerStats;
 
 /// Requests that are prefetched together. More would push each other out of the nearest cache.

@@ -188,7 +188,7 @@ fn type_(call: &mut Call<'_>) -> Outcome {
     let name = call
         .db
         .peek_counted(call.key(1))
-        .map_or("none", |entry| entry.type_name());
+        .map_or("none", |entry| entry.value().type_name());
     call.reply.simple(name);
     Ok(())
 }

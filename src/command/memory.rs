@@ -90,29 +90,30 @@ pub const COMMANDS: &[Command] = &[Command {
 /// What the table spends on finding a key, in bytes, on average.
 const TABLE_BYTES_PER_KEY: usize = 11;
 
+/// Elements of a large collection whose sizes are looked at, if the call does not say how many.
+const DEFAULT_SAMPLES: usize = 5;
+
 fn usage(call: &mut Call<'_>) -> Outcome {
+    let mut samples = DEFAULT_SAMPLES;
     let mut place = 3;
     while place < call.len() {
         if !call.is(place, "SAMPLES") || place + 1 == call.len() {
             return Err(Error::Syntax);
         }
-        // How many samples are asked for does not matter, because no value has to be sampled.
-        if call.int(place + 1)? < 0 {
-            return Err(Error::Syntax);
-        }
+        samples = usize::try_from(call.int(place + 1)?).map_err(|_| Error::Syntax)?;
         place += 2;
     }
     match call.db.peek(call.key(2)) {
-        Some(entry) => call.reply.count(bytes_of(entry)),
+        Some(entry) => call.reply.count(bytes_of(entry, samples)),
         None => call.reply.null(),
     }
     Ok(())
 }
 
-fn bytes_of(entry: EntryRef<'_>) -> usize {
+fn bytes_of(entry: EntryRef<'_>, samples: usize) -> usize {
     let object = match entry.value() {
-        ValueRef::Object(object) => object.memory(),
-        ValueRef::Int(_) | ValueRef::Inline(_) => 0,
+        ValueRef::Object(object) => object.memory(samples),
+        ValueRef::Int(_) | ValueRef::Inline(_) | ValueRef::Packed(..) => 0,
     };
     allocator::good_size(entry.size()) + object + TABLE_BYTES_PER_KEY
 }

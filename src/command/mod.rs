@@ -282,6 +282,18 @@ pub enum Group {
     Generic,
     /// Strings.
     String,
+    /// Strings as arrays of bits.
+    Bitmap,
+    /// Hashes.
+    Hash,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Transactions.
+    Transactions,
     /// The connection itself.
     Connection,
     /// The server.
@@ -296,6 +308,12 @@ impl Group {
         match self {
             Group::Generic => "generic",
             Group::String => "string",
+            Group::Bitmap => "bitmap",
+            Group::Hash => "hash",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Scripting => "scripting",
@@ -305,6 +323,12 @@ impl Group {
     fn categories(self) -> Categories {
         match self {
             Group::String => Categories::STRING,
+            Group::Bitmap => Categories::BITMAP,
+            Group::Hash => Categories::HASH,
+            Group::List => Categories::LIST,
+            Group::Set => Categories::SET,
+            Group::SortedSet => Categories::SORTEDSET,
+            Group::Transactions => Categories::TRANSACTION,
             Group::Generic | Group::Connection | Group::Server | Group::Scripting => {
                 Categories::empty()
             }

@@ -78,7 +78,7 @@ fn about(
 
 fn encoding(call: &mut Call<'_>) -> Outcome {
     about(call, |reply, entry| {
-        reply.bulk(entry.encoding_name().as_bytes());
+        reply.bulk(entry.value().encoding_name().as_bytes());
         Ok(())
     })
 }

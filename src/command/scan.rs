@@ -99,7 +99,7 @@ fn scan(call: &mut Call<'_>) -> Outcome {
             seen += 1;
             let wanted = pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
                 && type_name.is_none_or(|name: &[u8]| {
-                    name.eq_ignore_ascii_case(entry.type_name().as_bytes())
+                    name.eq_ignore_ascii_case(entry.value().type_name().as_bytes())
                 });
             if wanted {
                 matching += 1;

@@ -5,10 +5,11 @@
 
 use super::access::AccessClock;
 use super::effects::{Effects, Event};
-use super::entry::{Entry, EntryMut, EntryRef, NewValue};
-use super::hash;
+use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, ValueMut};
 use super::shard::{Locked, Shard};
-use super::table::{Place, Table};
+use crate::table::hash;
+use crate::table::{Place, Table};
+use crate::types::{Collection, WrongType};
 
 /// A key and its hash, computed once.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +165,109 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// Changes the collection under a key, which is removed if that leaves it empty; `None` if the key is not there. The
+    /// caller announces the change.
+    ///
+    /// # Errors
+    /// When the value is of another type.
+    pub fn update<T: Collection, R>(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        let Some(place) = self.find(key) else {
+            return Ok(None);
+        };
+        self.touch(key, place);
+        let table = self.table(key);
+        let (result, after) = match table.get_mut(place).into_value() {
+            ValueMut::Object(object) => {
+                let value = T::of_mut(object).ok_or(WrongType)?;
+                let result = change(value);
+                (
+                    result,
+                    if value.is_empty() {
+                        After::Empty
+                    } else {
+                        After::InPlace
+                    },
+                )
+            }
+            ValueMut::Packed(packing, bytes) => {
+                // Room for one short element more, so that most changes allocate once.
+                let mut copy = Vec::with_capacity(bytes.len() + 64);
+                copy.extend_from_slice(bytes);
+                let mut value = T::from_packed(packing, copy).ok_or(WrongType)?;
+                let result = change(&mut value);
+                (
+                    result,
+                    if value.is_empty() {
+                        After::Empty
+                    } else {
+                        After::Changed(value)
+                    },
+                )
+            }
+            ValueMut::Int(_) | ValueMut::Inline(_) => return Err(WrongType),
+        };
+        match after {
+            After::InPlace => {}
+            After::Empty => {
+                let entry = self.table(key).remove(place);
+                self.discard(entry);
+            }
+            After::Changed(value) => self.settle(key, place, value),
+        }
+        Ok(Some(result))
+    }
+
+    /// As [`Db::update`], on an empty collection if the key is not there.
+    ///
+    /// # Errors
+    /// When the value is of another type.
+    pub fn update_or_insert<T: Collection, R>(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, WrongType> {
+        if self.find(key).is_some() {
+            return Ok(self.update(key, change)?.expect("the key was just found"));
+        }
+        let mut value = T::default();
+        let result = change(&mut value);
+        if !value.is_empty() {
+            with_new_value(value, |value| self.insert(key, value, None));
+        }
+        Ok(result)
+    }
+
+    /// Stores a collection under a key, whatever was there before; an empty one removes the key. Answers whether the key is
+    /// there now. The caller announces the change.
+    pub fn set_collection<T: Collection>(&mut self, key: Key<'_>, value: T) -> bool {
+        if value.is_empty() {
+            self.delete(key);
+            return false;
+        }
+        with_new_value(value, |value| self.set(key, value, Expiry::Never));
+        true
+    }
+
+    /// Stores the changed copy of a packed collection where it was, keeping deadline and access clock.
+    fn settle<T: Collection>(&mut self, key: Key<'_>, place: Place, value: T) {
+        let table = self.table(key);
+        let look = table.get(place);
+        let (deadline, access) = (look.deadline(), look.access());
+        let old = with_new_value(value, |value| {
+            if table.get_mut(place).overwrite(&value, deadline) {
+                return None;
+            }
+            let mut entry = Entry::new(key.bytes, value, deadline);
+            entry.as_mut().set_access(access);
+            Some(table.replace(place, entry))
+        });
+        drop(old);
+    }
+
     /// Removes a key and hands its entry over; give it to [`Db::discard`] when it is no longer needed. The caller
     /// announces the change.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
@@ -238,6 +342,13 @@ impl<'a> Db<'a> {
         self.effects.record(self.index, key.bytes, event);
     }
 
+    /// Announces that `count` elements of a key's value were changed by one command.
+    #[inline]
+    pub fn changed_by(&mut self, key: Key<'_>, event: Event, count: usize) {
+        self.changed(key, event);
+        self.effects.dirty.add(count as u64 - 1);
+    }
+
     /// Announces a further side of a change that was just announced; it is not counted again.
     #[inline]
     pub fn changed_too(&mut self, key: Key<'_>, event: Event) {
@@ -296,6 +407,26 @@ impl<'a> Db<'a> {
             self.discard(entry);
             self.changed(key, Event::EXPIRED);
         }
+    }
+}
+
+/// What a change left of a collection.
+enum After<T> {
+    /// Nothing.
+    Empty,
+    /// It changed where it lies.
+    InPlace,
+    /// A changed copy, to be stored.
+    Changed(T),
+}
+
+/// Passes a collection on in the form in which an entry takes it.
+fn with_new_value<T: Collection, R>(value: T, take: impl FnOnce(NewValue<'_>) -> R) -> R {
+    match value.packed() {
+        Some((packing, bytes)) if bytes.len() <= MAX_INLINE_PACKED => {
+            take(NewValue::Packed(packing, bytes))
+        }
+        _ => take(NewValue::Object(Box::new(value.into_object()))),
     }
 }
 

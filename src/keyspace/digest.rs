@@ -8,10 +8,12 @@ use std::fmt;
 use sha1_smol::Sha1;
 
 use super::db::is_dead;
-use super::entry::{EntryRef, ValueRef};
+use super::entry::EntryRef;
 use super::shard::Locked;
-use crate::types::Object;
-use crate::types::string::{Decimal, StringRef};
+use crate::types::hash::Hash;
+use crate::types::list::List;
+use crate::types::set::Set;
+use crate::types::zset::Zset;
 
 /// Twenty bytes that stand for data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,18 +33,45 @@ impl Digest {
         self.0 = Sha1::from(self.0).digest().bytes();
     }
 
+    /// Adds the number that the wire format of replication gives to a type.
+    fn type_number(&mut self, number: u32) {
+        self.chain(&number.to_be_bytes());
+    }
+
+    /// Adds a pair whose place among other pairs does not matter.
+    fn pair(&mut self, first: &[u8], second: &[u8]) {
+        let mut pair = Digest::default();
+        pair.chain(first);
+        pair.chain(second);
+        self.xor(&pair.0);
+    }
+
     /// Adds a value and whether it has a deadline.
     fn value(&mut self, entry: EntryRef<'_>) {
-        /// How the wire format of replication numbers the types.
-        const STRING: u32 = 0;
-        let mut string = |value: StringRef<'_>| {
-            self.chain(&STRING.to_be_bytes());
-            self.chain(value.bytes(&mut Decimal::default()));
-        };
-        match entry.value() {
-            ValueRef::Int(number) => string(StringRef::Int(number)),
-            ValueRef::Inline(bytes) => string(StringRef::Bytes(bytes)),
-            ValueRef::Object(Object::String(bytes)) => string(StringRef::Bytes(bytes)),
+        let value = entry.value();
+        if let Ok(string) = value.string() {
+            self.type_number(0);
+            self.chain(&string.to_vec());
+        } else if let Ok(list) = value.collection::<List>() {
+            self.type_number(1);
+            for element in list.iter() {
+                self.chain(&element.to_vec());
+            }
+        } else if let Ok(set) = value.collection::<Set>() {
+            self.type_number(2);
+            for member in set.iter() {
+                self.xor(&member.to_vec());
+            }
+        } else if let Ok(zset) = value.collection::<Zset>() {
+            self.type_number(3);
+            for (member, score) in zset.iter() {
+                self.pair(&member.to_vec(), seventeen_digits(score).as_bytes());
+            }
+        } else if let Ok(hash) = value.collection::<Hash>() {
+            self.type_number(4);
+            for (field, value) in hash.iter() {
+                self.pair(&field.to_vec(), &value.to_vec());
+            }
         }
         if entry.deadline().is_some() {
             self.xor(b"!!expire!!");
@@ -54,6 +83,30 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
+}
+
+/// A score as C's `%.17g` prints it.
+fn seventeen_digits(score: f64) -> String {
+    if score.is_infinite() {
+        return if score > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let trimmed = |digits: &str| match digits.contains('.') {
+        true => digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+        false => digits.to_owned(),
+    };
+    let scientific = format!("{score:.16e}");
+    let (mantissa, exponent) = scientific
+        .split_once('e')
+        .expect("the format has an exponent");
+    let exponent: i32 = exponent.parse().expect("the exponent is a number");
+    if (-4..17).contains(&exponent) {
+        return trimmed(&format!("{score:.*}", (16 - exponent) as usize));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
 }
 
 /// The digest of a value, its key left out.
@@ -85,5 +138,28 @@ impl Locked<'_> {
             }
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_print_as_in_c() {
+        for (score, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.1, "3.1000000000000001"),
+            (100.0, "100"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (-1.5e-5, "-1.5e-05"),
+            (0.0001, "0.0001"),
+            (1e300, "1.0000000000000001e+300"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(seventeen_digits(score), text);
+        }
     }
 }

@@ -22,6 +22,14 @@ pub enum Class {
     Generic,
     /// `$`: string commands.
     String,
+    /// `l`: list commands.
+    List,
+    /// `s`: set commands.
+    Set,
+    /// `h`: hash commands.
+    Hash,
+    /// `z`: sorted set commands.
+    Zset,
     /// `x`: a key's time was over.
     Expired,
 }

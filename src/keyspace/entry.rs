@@ -1,4 +1,5 @@
-//! An entry: one allocation that holds a key, its expiry and, when it is short, the value itself.
+//! An entry: one allocation that holds a key, its expiry and, when it is short, the value itself: a string, an integer or
+//! a packed collection.
 //!
 //! ```text
 //!  0      1       2        4               7         8
@@ -6,7 +7,7 @@
 //!  | kind | flags | length | access clock  | key len | deadline  | payload  | long len  | key | inline  |
 //!  | u8   | u8    | u16    | 24 bits       | u8      | u64       | u64      | u32       |     | value   |
 //!  +------+-------+--------+---------------+---------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
-//!                                                      HAS_DEADLINE  int, object  LONG_KEY        inline
+//!                                                      HAS_DEADLINE  int, object  LONG_KEY        inline, packed
 //! ```
 //!
 //! The dashed parts are there only when the flag or kind below them says so. The table keeps the pointer; a hit costs
@@ -15,17 +16,16 @@
 //!
 //! This file holds the keyspace's pointer arithmetic; the rest sees [`Entry`], [`EntryRef`] and [`EntryMut`].
 
+mod value;
+
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::hash;
-use super::table::Stored;
-use crate::types::string::{self, MAX_EMBSTR, StringMut, StringRef};
-use crate::types::{Object, WrongType};
-
-/// Strings longer than this live in an allocation of their own, which can be freed off the request path.
-pub const MAX_INLINE: usize = 4096;
+use crate::table::{Stored, hash};
+use crate::types::string::{StringMut, StringRef};
+use crate::types::{Collection, Object, Packing, WrongType};
+pub use value::{MAX_INLINE, MAX_INLINE_PACKED, NewValue, ValueMut, ValueRef};
 
 const HEADER: usize = 8;
 const HAS_DEADLINE: u8 = 1;
@@ -43,52 +43,40 @@ enum Kind {
     Inline = 1,
     /// A `Box<Object>` in the payload word.
     Object = 2,
+    /// A packed collection right behind the key: this and the kinds that follow.
+    PackedList = 3,
+    PackedSet = 4,
+    IntSet = 5,
+    PackedZset = 6,
+    PackedHash = 7,
 }
 
-/// What a new entry is to hold.
-#[derive(Debug)]
-pub enum NewValue<'a> {
-    /// A string that is an integer in canonical form.
-    Int(i64),
-    /// Any other string; copied.
-    Bytes(&'a [u8]),
-    /// A value with a home of its own.
-    Object(Box<Object>),
-}
-
-impl<'a> NewValue<'a> {
-    /// A string: an integer if it spells one in canonical form.
-    #[inline]
-    pub fn string(bytes: &'a [u8]) -> NewValue<'a> {
-        string::as_integer(bytes).map_or(NewValue::Bytes(bytes), NewValue::Int)
+impl Kind {
+    fn packed(packing: Packing) -> Kind {
+        match packing {
+            Packing::List => Kind::PackedList,
+            Packing::Set => Kind::PackedSet,
+            Packing::IntSet => Kind::IntSet,
+            Packing::Zset => Kind::PackedZset,
+            Packing::Hash => Kind::PackedHash,
+        }
     }
 
-    /// A string that is expected to change: answers `raw` to OBJECT ENCODING however short it is.
-    pub fn growing(bytes: Vec<u8>) -> NewValue<'a> {
-        NewValue::Object(Box::new(Object::String(bytes)))
+    fn packing(self) -> Option<Packing> {
+        Some(match self {
+            Kind::Int | Kind::Inline | Kind::Object => return None,
+            Kind::PackedList => Packing::List,
+            Kind::PackedSet => Packing::Set,
+            Kind::IntSet => Packing::IntSet,
+            Kind::PackedZset => Packing::Zset,
+            Kind::PackedHash => Packing::Hash,
+        })
     }
-}
 
-/// A value as a reader sees it.
-#[derive(Clone, Copy, Debug)]
-pub enum ValueRef<'a> {
-    /// A string held as an integer.
-    Int(i64),
-    /// A string stored inside the entry.
-    Inline(&'a [u8]),
-    /// Any value with a home of its own, long or growing strings among them.
-    Object(&'a Object),
-}
-
-/// A value as a writer sees it.
-#[derive(Debug)]
-pub enum ValueMut<'a> {
-    /// A string held as an integer; may be changed in place.
-    Int(&'a mut i64),
-    /// A string stored inside the entry; bytes may change, the length may not.
-    Inline(&'a mut [u8]),
-    /// Any value with a home of its own.
-    Object(&'a mut Object),
+    /// Whether the payload word is there.
+    fn has_payload(self) -> bool {
+        matches!(self, Kind::Int | Kind::Object)
+    }
 }
 
 /// The fixed first word, read and written whole.
@@ -117,7 +105,7 @@ struct Shape {
 impl Shape {
     fn of(kind: Kind, flags: u8, key_length: usize, inline_length: usize) -> Shape {
         let payload = HEADER + if flags & HAS_DEADLINE != 0 { 8 } else { 0 };
-        let long = payload + if kind == Kind::Inline { 0 } else { 8 };
+        let long = payload + if kind.has_payload() { 8 } else { 0 };
         let key = long + if flags & LONG_KEY != 0 { 4 } else { 0 };
         let value = key + key_length;
         Shape {
@@ -164,6 +152,13 @@ impl Entry {
                     Box::into_raw(object).expose_provenance() as u64,
                 )
             }
+            NewValue::Packed(packing, bytes) => {
+                assert!(
+                    bytes.len() <= MAX_INLINE_PACKED,
+                    "a long packed collection is an object"
+                );
+                (Kind::packed(packing), bytes, 0)
+            }
             NewValue::Object(object) => (
                 Kind::Object,
                 &[],
@@ -193,7 +188,7 @@ impl Entry {
             if let Some(deadline) = deadline {
                 base.add(HEADER).cast::<u64>().write(deadline);
             }
-            if kind != Kind::Inline {
+            if kind.has_payload() {
                 base.add(shape.payload).cast::<u64>().write(payload);
             }
             if long {
@@ -229,19 +224,13 @@ impl Entry {
         }
         let look = self.as_ref();
         let access = look.access();
-        let (inline, object);
         let value = match look.value() {
-            ValueRef::Int(n) => NewValue::Int(n),
-            ValueRef::Inline(bytes) => {
-                inline = bytes;
-                NewValue::Bytes(inline)
-            }
             ValueRef::Object(_) => {
-                object = look.object_pointer();
                 // SAFETY: the pointer came from `Box::into_raw`; it is moved out here, and below only
                 // the block that held it is freed.
-                NewValue::Object(unsafe { Box::from_raw(object) })
+                NewValue::Object(unsafe { Box::from_raw(look.object_pointer()) })
             }
+            inside => inside.copied(),
         };
         let mut moved = Entry::new(look.key(), value, deadline);
         moved.as_mut().set_access(access);
@@ -343,54 +332,38 @@ impl<'a> EntryRef<'a> {
         match header.kind {
             // SAFETY: the payload word of this kind is an initialised integer.
             Kind::Int => ValueRef::Int(unsafe { self.0.add(shape.payload).cast::<i64>().read() }),
-            // SAFETY: `length` bytes behind the key are initialised.
-            Kind::Inline => ValueRef::Inline(unsafe {
-                std::slice::from_raw_parts(
-                    self.0.add(shape.value).as_ptr(),
-                    usize::from(header.length),
-                )
-            }),
             // SAFETY: the payload is a live `Box<Object>`, borrowed as long as the entry.
             Kind::Object => ValueRef::Object(unsafe { &*self.object_pointer() }),
+            kind => {
+                // SAFETY: `length` bytes behind the key are initialised.
+                let bytes = unsafe {
+                    std::slice::from_raw_parts(
+                        self.0.add(shape.value).as_ptr(),
+                        usize::from(header.length),
+                    )
+                };
+                kind.packing().map_or(ValueRef::Inline(bytes), |packing| {
+                    ValueRef::Packed(packing, bytes)
+                })
+            }
         }
     }
 
     /// The value as a string.
     #[inline]
     pub fn string(self) -> Result<StringRef<'a>, WrongType> {
-        match self.value() {
-            ValueRef::Int(n) => Ok(StringRef::Int(n)),
-            ValueRef::Inline(bytes) => Ok(StringRef::Bytes(bytes)),
-            ValueRef::Object(Object::String(bytes)) => Ok(StringRef::Bytes(bytes)),
-        }
+        self.value().string()
     }
 
-    /// The type's name, as TYPE answers it.
-    pub fn type_name(self) -> &'static str {
-        match self.value() {
-            ValueRef::Int(_) | ValueRef::Inline(_) => "string",
-            ValueRef::Object(object) => object.type_name(),
-        }
-    }
-
-    /// The encoding's name, as OBJECT ENCODING answers it.
-    pub fn encoding_name(self) -> &'static str {
-        match self.value() {
-            ValueRef::Int(_) => "int",
-            ValueRef::Inline(bytes) if bytes.len() <= MAX_EMBSTR => "embstr",
-            ValueRef::Inline(_) => "raw",
-            ValueRef::Object(object) => object.encoding_name(),
-        }
+    /// The value as a collection of type `T`.
+    #[inline]
+    pub fn collection<T: Collection + 'a>(self) -> Result<T::Ref<'a>, WrongType> {
+        self.value().collection::<T>()
     }
 
     /// A copy under another name, with another deadline; the value is copied whole.
     pub fn copy_as(self, key: &[u8], deadline: Option<u64>) -> Entry {
-        let value = match self.value() {
-            ValueRef::Int(n) => NewValue::Int(n),
-            ValueRef::Inline(bytes) => NewValue::Bytes(bytes),
-            ValueRef::Object(object) => NewValue::Object(Box::new(object.clone())),
-        };
-        Entry::new(key, value, deadline)
+        Entry::new(key, self.value().copied(), deadline)
     }
 
     /// The moment from which the entry is dead, in milliseconds since the epoch.
@@ -449,17 +422,17 @@ impl<'a> EntryMut<'a> {
             }),
             // SAFETY: the payload is a live `Box<Object>`, and this borrow is exclusive.
             Kind::Object => ValueMut::Object(unsafe { &mut *look.object_pointer() }),
+            _ => match look.value() {
+                ValueRef::Packed(packing, bytes) => ValueMut::Packed(packing, bytes),
+                _ => unreachable!("all other kinds are packed collections"),
+            },
         }
     }
 
     /// The value as a string, for changing it in place.
     #[inline]
     pub fn into_string(self) -> Result<StringMut<'a>, WrongType> {
-        match self.into_value() {
-            ValueMut::Int(n) => Ok(StringMut::Int(n)),
-            ValueMut::Inline(bytes) => Ok(StringMut::Fixed(bytes)),
-            ValueMut::Object(Object::String(bytes)) => Ok(StringMut::Growing(bytes)),
-        }
+        self.into_value().string()
     }
 
     /// Overwrites the value where it lies, if the new one takes the same rounded size and the entry needs
@@ -474,30 +447,32 @@ impl<'a> EntryMut<'a> {
             return false;
         }
         let shape = look.shape();
-        match (header.kind, value) {
-            (Kind::Int, NewValue::Int(n)) => {
+        let (kind, bytes) = match value {
+            NewValue::Int(n) if header.kind == Kind::Int => {
                 // SAFETY: the payload word of this kind is an integer, and `self` is exclusive.
                 unsafe { self.0.add(shape.payload).cast::<i64>().write(*n) }
+                (Kind::Int, &[][..])
             }
-            (Kind::Inline, NewValue::Bytes(bytes)) => {
-                if bytes.len() > MAX_INLINE
-                    || (shape.value + bytes.len()).next_multiple_of(8) != shape.size
-                {
-                    return false;
-                }
-                // SAFETY: the bytes fit the block as just checked, cannot overlap it (`self` is exclusive), and
-                // the header keeps telling their number.
-                unsafe {
-                    self.0
-                        .add(shape.value)
-                        .copy_from_nonoverlapping(NonNull::from(*bytes).cast(), bytes.len());
-                    self.0.cast::<Header>().write(Header {
-                        length: bytes.len() as u16,
-                        ..header
-                    });
-                }
-            }
-            _ => return false,
+            NewValue::Bytes(bytes) if bytes.len() <= MAX_INLINE => (Kind::Inline, *bytes),
+            NewValue::Packed(packing, bytes) => (Kind::packed(*packing), *bytes),
+            NewValue::Int(_) | NewValue::Bytes(_) | NewValue::Object(_) => return false,
+        };
+        if kind.has_payload() != header.kind.has_payload()
+            || (shape.value + bytes.len()).next_multiple_of(8) != shape.size
+        {
+            return false;
+        }
+        // SAFETY: the bytes fit the block as just checked, cannot overlap it (`self` is exclusive), and the header keeps
+        // telling what they are and their number. An entry with a payload word gets none.
+        unsafe {
+            self.0
+                .add(shape.value)
+                .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            self.0.cast::<Header>().write(Header {
+                kind,
+                length: bytes.len() as u16,
+                ..header
+            });
         }
         if let Some(deadline) = deadline {
             self.replace_deadline(deadline);

@@ -18,7 +18,7 @@ use super::db::remove_dead;
 use super::effects::Effects;
 use super::entry::Entry;
 use super::shard::Keyspace;
-use super::table::Sweep;
+use crate::table::Sweep;
 
 /// How long an unhurried pass over the keyspace takes at an effort of 1; at an effort of `n`, an `n`-th of it.
 pub const PASS: Duration = Duration::from_secs(10);

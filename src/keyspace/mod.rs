@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! hash of a key:  | shard | segment | home bucket ... |
-//!                   lock    table/    table/
+//!                   lock    [`table`](crate::table)
 //! ```
 //!
-//! - [`hash`] gives a key its place; [`table`] keeps entries in that order; [`entry`] is one key with its value.
+//! - [`table`](crate::table) keeps entries in that order; [`entry`] is one key with its value.
 //! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
@@ -21,10 +21,8 @@ pub mod digest;
 pub mod effects;
 pub mod entry;
 pub mod expire;
-pub mod hash;
 pub mod reclaim;
 pub mod shard;
-pub mod table;
 mod walk;
 
 pub use db::{Db, Expiry, Key};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 
 use super::entry::{Entry, ValueRef};
-use super::table::Table;
+use crate::table::Table;
 use crate::types::Object;
 
 /// Something to free.

@@ -16,7 +16,7 @@ use super::db::Key;
 use super::entry::Entry;
 use super::expire;
 use super::reclaim::Reclaimer;
-use super::table::Table;
+use crate::table::Table;
 
 /// Shards per worker; enough that two workers seldom meet in one.
 const SHARDS_PER_WORKER: usize = 32;

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use super::db::{self, Db};
 use super::entry::EntryRef;
-use super::table::Sweep;
+use crate::table::Sweep;
 
 /// Draws before a random key is looked for in hash order. Only where nearly all keys are dead do so many fail.
 const DRAWS: usize = 100;

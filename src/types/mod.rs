@@ -1,35 +1,171 @@
 //! The values: one file per type, and the compact encodings below them.
 //!
-//! Short strings and integers live inside their keyspace entry and never become an [`Object`].
+//! Short strings, integers and packed collections live inside their keyspace entry and become an [`Object`] only while they
+//! change; larger values have a home of their own.
+//!
+//! - [`string`], [`list`], [`set`], [`zset`], [`hash`] are the types; each but the first implements [`Collection`].
+//! - [`listpack`] is what small collections are packed into.
+//! - [`members`] is the table of a large hash, set or sorted set; [`member`] is one element of it.
 
+pub mod hash;
 pub mod lcs;
+pub mod list;
+pub mod listpack;
+pub mod member;
+pub mod members;
+pub mod set;
 pub mod string;
+pub mod zset;
+
+use hash::Hash;
+use list::List;
+use set::Set;
+use zset::Zset;
 
 /// The value is of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
 
 /// A value with a home of its own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Object {
     /// A long string, or one that grows in place.
     String(Vec<u8>),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    Zset(Zset),
+    /// A hash.
+    Hash(Hash),
 }
 
-impl Object {
-    /// Whether freeing this takes long enough to be worth another thread: beyond this the allocator gives pages
-    /// back to the system.
-    pub fn is_heavy(&self) -> bool {
-        const HEAVY_STRING: usize = 64 << 10;
+/// What a packed buffer holds, and so how its bytes are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Packing {
+    /// A listpack of a list's elements.
+    List,
+    /// A listpack of a set's members.
+    Set,
+    /// An intset.
+    IntSet,
+    /// A listpack of a sorted set's members, each followed by its score.
+    Zset,
+    /// A listpack of a hash's fields, each followed by its value.
+    Hash,
+}
+
+impl Packing {
+    /// The type's name, as TYPE answers it.
+    pub fn type_name(self) -> &'static str {
         match self {
-            Object::String(bytes) => bytes.capacity() > HEAVY_STRING,
+            Packing::List => "list",
+            Packing::Set | Packing::IntSet => "set",
+            Packing::Zset => "zset",
+            Packing::Hash => "hash",
         }
     }
 
-    /// Bytes of memory behind the object, the object's own block among them.
-    pub fn memory(&self) -> usize {
+    /// The encoding's name, as OBJECT ENCODING answers it.
+    pub fn encoding_name(self) -> &'static str {
+        match self {
+            Packing::IntSet => "intset",
+            _ => "listpack",
+        }
+    }
+}
+
+/// Up to which size a collection stays packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Elements (a hash's fields, a sorted set's members).
+    pub entries: usize,
+    /// Bytes of each element.
+    pub value: usize,
+}
+
+/// A type whose values hold elements. A key whose collection becomes empty is removed.
+pub trait Collection: Default {
+    /// The value as a reader sees it, wherever its bytes are.
+    type Ref<'a>: Copy;
+
+    /// A look.
+    fn view(&self) -> Self::Ref<'_>;
+
+    /// A look at a packed buffer; `None` if it holds another type.
+    fn view_packed(packing: Packing, bytes: &[u8]) -> Option<Self::Ref<'_>>;
+
+    /// Takes over a packed buffer; `None` if it holds another type.
+    fn from_packed(packing: Packing, bytes: Vec<u8>) -> Option<Self>;
+
+    /// The packed buffer, if the value is one.
+    fn packed(&self) -> Option<(Packing, &[u8])>;
+
+    /// Whether there are no elements.
+    fn is_empty(&self) -> bool;
+
+    /// The value as one of any type.
+    fn into_object(self) -> Object;
+
+    /// The value of this type that an object is.
+    fn of(object: &Object) -> Option<&Self>;
+
+    /// As [`Collection::of`], to change.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+}
+
+/// The parts of [`Collection`] that only name the type.
+macro_rules! is_object {
+    ($type:ident) => {
+        fn into_object(self) -> crate::types::Object {
+            crate::types::Object::$type(self)
+        }
+
+        fn of(object: &crate::types::Object) -> Option<&Self> {
+            match object {
+                crate::types::Object::$type(value) => Some(value),
+                _ => None,
+            }
+        }
+
+        fn of_mut(object: &mut crate::types::Object) -> Option<&mut Self> {
+            match object {
+                crate::types::Object::$type(value) => Some(value),
+                _ => None,
+            }
+        }
+    };
+}
+use is_object;
+
+impl Object {
+    /// Whether freeing this takes long enough to be worth another thread: beyond this the allocator gives pages
+    /// back to the system, or many blocks have to be freed.
+    pub fn is_heavy(&self) -> bool {
+        const HEAVY_STRING: usize = 64 << 10;
+        /// Redis frees collections of more elements in the background, too.
+        const HEAVY_COLLECTION: usize = 64;
+        let blocks = match self {
+            Object::String(bytes) => return bytes.capacity() > HEAVY_STRING,
+            Object::List(list) => list.blocks(),
+            Object::Set(set) => set.blocks(),
+            Object::Zset(zset) => zset.blocks(),
+            Object::Hash(hash) => hash.blocks(),
+        };
+        blocks > HEAVY_COLLECTION
+    }
+
+    /// Bytes of memory behind the object, the object's own block among them; large collections are estimated from
+    /// `samples` elements, or from all of them if it is 0.
+    pub fn memory(&self, samples: usize) -> usize {
         let content = match self {
             Object::String(bytes) => bytes.capacity(),
+            Object::List(list) => list.memory(samples),
+            Object::Set(set) => set.memory(samples),
+            Object::Zset(zset) => zset.memory(samples),
+            Object::Hash(hash) => hash.memory(samples),
         };
         size_of::<Object>() + content
     }
@@ -38,6 +174,10 @@ impl Object {
     pub fn type_name(&self) -> &'static str {
         match self {
             Object::String(_) => "string",
+            Object::List(_) => "list",
+            Object::Set(_) => "set",
+            Object::Zset(_) => "zset",
+            Object::Hash(_) => "hash",
         }
     }
 
@@ -45,6 +185,10 @@ impl Object {
     pub fn encoding_name(&self) -> &'static str {
         match self {
             Object::String(_) => "raw",
+            Object::List(list) => list.encoding_name(),
+            Object::Set(set) => set.encoding_name(),
+            Object::Zset(zset) => zset.encoding_name(),
+            Object::Hash(hash) => hash.encoding_name(),
         }
     }
 }

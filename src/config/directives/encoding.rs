@@ -3,10 +3,6 @@
 use crate::config::directive::directives;
 use crate::config::value::{INT_MAX, LONG_MAX, integer, memory};
 
-const NO_HASHES: &str = "hashes are not supported yet";
-const NO_LISTS: &str = "lists are not supported yet";
-const NO_SETS: &str = "sets are not supported yet";
-const NO_ZSETS: &str = "sorted sets are not supported yet";
 const NO_STREAMS: &str = "streams are not supported yet";
 
 directives! {
@@ -14,27 +10,27 @@ directives! {
     pub struct Encoding as encoding, "COMPACT ENCODINGS" {
         /// Fields up to which a hash is one packed buffer.
         hash_max_listpack_entries: usize = 512 => integer(0, i64::MAX),
-            alias("hash-max-ziplist-entries"), inert(NO_HASHES);
+            alias("hash-max-ziplist-entries");
         /// Bytes of a field or value up to which a hash is one packed buffer.
         hash_max_listpack_value: usize = 64 => memory(0, LONG_MAX),
-            alias("hash-max-ziplist-value"), inert(NO_HASHES);
+            alias("hash-max-ziplist-value");
         /// Size of one node of a list: a number of elements, or -1 to -5 for 4, 8, 16, 32 or 64 kb.
         list_max_listpack_size: i32 = -2 => integer(i32::MIN as i64, INT_MAX),
-            alias("list-max-ziplist-size"), inert(NO_LISTS);
+            alias("list-max-ziplist-size");
         /// Nodes at each end of a list that are not compressed. 0 means that none is compressed.
-        list_compress_depth: u32 = 0 => integer(0, INT_MAX), inert(NO_LISTS);
+        list_compress_depth: u32 = 0 => integer(0, INT_MAX);
         /// Elements up to which a set of integers is one sorted array.
-        set_max_intset_entries: usize = 512 => integer(0, i64::MAX), inert(NO_SETS);
+        set_max_intset_entries: usize = 512 => integer(0, i64::MAX);
         /// Elements up to which a set is one packed buffer.
-        set_max_listpack_entries: usize = 128 => integer(0, i64::MAX), inert(NO_SETS);
+        set_max_listpack_entries: usize = 128 => integer(0, i64::MAX);
         /// Bytes of an element up to which a set is one packed buffer.
-        set_max_listpack_value: usize = 64 => integer(0, i64::MAX), inert(NO_SETS);
+        set_max_listpack_value: usize = 64 => integer(0, i64::MAX);
         /// Elements up to which a sorted set is one packed buffer.
         zset_max_listpack_entries: usize = 128 => integer(0, i64::MAX),
-            alias("zset-max-ziplist-entries"), inert(NO_ZSETS);
+            alias("zset-max-ziplist-entries");
         /// Bytes of an element up to which a sorted set is one packed buffer.
         zset_max_listpack_value: usize = 64 => memory(0, LONG_MAX),
-            alias("zset-max-ziplist-value"), inert(NO_ZSETS);
+            alias("zset-max-ziplist-value");
         /// Bytes up to which a HyperLogLog keeps its sparse form.
         hll_sparse_max_bytes: usize = 3000 => memory(0, LONG_MAX),
             inert("HyperLogLogs are not supported yet");

@@ -8,6 +8,7 @@ fn string_of(value: ValueRef<'_>) -> Vec<u8> {
         ValueRef::Int(n) => n.to_string().into_bytes(),
         ValueRef::Inline(bytes) => bytes.to_vec(),
         ValueRef::Object(Object::String(bytes)) => bytes.clone(),
+        other => panic!("{other:?} is no string"),
     }
 }
 
@@ -75,6 +76,7 @@ proptest! {
                         bytes.push(1);
                         model.0.push(1);
                     }
+                    other => panic!("{other:?} is no string"),
                 },
             }
             let look = entry.as_ref();
@@ -107,11 +109,49 @@ fn overwrites_in_place_only_within_the_rounded_size() {
 #[test]
 fn gives_its_object_away_once() {
     let entry = Entry::new(b"key", NewValue::Bytes(&[b'x'; MAX_INLINE + 1]), Some(1));
-    let Object::String(bytes) = *entry.into_object().unwrap();
+    let Object::String(bytes) = *entry.into_object().unwrap() else {
+        panic!("no string")
+    };
     assert_eq!(bytes.len(), MAX_INLINE + 1);
     assert!(
         Entry::new(b"key", NewValue::Int(1), None)
             .into_object()
             .is_none()
+    );
+}
+
+#[test]
+fn holds_a_packed_collection_behind_the_key() {
+    let mut entry = Entry::new(
+        b"key",
+        NewValue::Packed(Packing::Hash, b"0123456789"),
+        Some(9),
+    );
+    let packed = |entry: &Entry| match entry.as_ref().value() {
+        ValueRef::Packed(packing, bytes) => (packing, bytes.to_vec()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        entry.as_ref().size(),
+        8 + 8 + (3 + 10_usize).next_multiple_of(8)
+    );
+    assert_eq!(packed(&entry), (Packing::Hash, b"0123456789".to_vec()));
+    assert!(
+        entry
+            .as_mut()
+            .overwrite(&NewValue::Packed(Packing::Set, b"abc456789"), Some(8))
+    );
+    assert_eq!(packed(&entry), (Packing::Set, b"abc456789".to_vec()));
+    assert!(
+        !entry
+            .as_mut()
+            .overwrite(&NewValue::Packed(Packing::Set, b"abc"), Some(8))
+    );
+    assert!(!entry.as_mut().overwrite(&NewValue::Int(3), Some(8)));
+    let entry = entry.with_deadline(None).renamed(b"another name");
+    assert_eq!(packed(&entry), (Packing::Set, b"abc456789".to_vec()));
+    assert_eq!(
+        (entry.as_ref().key(), entry.as_ref().deadline()),
+        (&b"another name"[..], None)
     );
 }

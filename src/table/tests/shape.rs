@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use super::model::Hashes;
 use super::{Item, alive, check, filled, insert, key, remove, scatter};
-use crate::keyspace::table::Table;
+use crate::table::Table;
 
 #[test]
 fn a_key_costs_less_than_twelve_bytes_on_average() {

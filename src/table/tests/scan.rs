@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::model::hashes;
 use super::{Item, Key, check, filled, hash_of, insert, key, remove, scatter};
-use crate::keyspace::table::{SWEPT_MARK, Sweep, Table};
+use crate::table::{SWEPT_MARK, Sweep, Table};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Item, Key, alive, check, hash_of, insert, key, remove, scatter};
-use crate::keyspace::table::Table;
+use crate::table::Table;
 
 /// How the numbers of a test become hashes.
 #[derive(Clone, Copy, Debug)]

@@ -14,11 +14,12 @@
 //! that stays good whatever the table does in between, and a sweep needs no second index. A search costs
 //! one line for a miss and the item's line more for a hit.
 //!
-//! The table knows neither seeds nor shards: whoever owns it computes the hashes. It serves the keyspace
-//! and the large collections alike.
+//! The table knows neither seeds nor shards: whoever owns it computes the hashes, with [`hash`] outside of tests. It
+//! serves the keyspace and the large collections alike.
 
 mod bucket;
 mod directory;
+pub mod hash;
 mod iter;
 mod random;
 mod scan;

@@ -1,0 +1,134 @@
+//! The members of a large collection: the keyspace's table, with its hashes computed here.
+
+use std::fmt;
+
+use fastrand::Rng;
+
+use super::member::{Member, MemberMut, MemberRef};
+use crate::table::{Place, Table, hash};
+
+/// Members by key, in hash order. All operations on one member take constant time.
+pub struct Members(Table<Member>);
+
+impl Default for Members {
+    fn default() -> Members {
+        Members(Table::new(0))
+    }
+}
+
+impl Members {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where a member is. Good until the next insertion or removal.
+    #[inline]
+    pub fn find(&self, key: &[u8]) -> Option<Place> {
+        self.0.find(hash::of(key), key)
+    }
+
+    /// Whether there is a member of this key.
+    #[inline]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// The member of this key.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Option<MemberRef<'_>> {
+        self.find(key).map(|place| self.0.get(place))
+    }
+
+    /// The member at a place.
+    pub fn at(&self, place: Place) -> MemberRef<'_> {
+        self.0.get(place)
+    }
+
+    /// The member at a place, to change its value.
+    pub fn at_mut(&mut self, place: Place) -> MemberMut<'_> {
+        self.0.get_mut(place)
+    }
+
+    /// Sets the value of a key; answers whether the key is new.
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let hash = hash::of(key);
+        let Some(place) = self.0.find(hash, key) else {
+            self.0.insert(hash, Member::new(key, value));
+            return true;
+        };
+        if self.0.get(place).value().len() == value.len() {
+            self.0.get_mut(place).into_value().copy_from_slice(value);
+        } else {
+            self.0.replace(place, Member::new(key, value));
+        }
+        false
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Member> {
+        self.find(key).map(|place| self.0.remove(place))
+    }
+
+    /// Takes the member at a place out.
+    pub fn remove_at(&mut self, place: Place) -> Member {
+        self.0.remove(place)
+    }
+
+    /// A random member, each as likely as any other; `None` if there are none.
+    pub fn random(&self, rng: &mut Rng) -> Option<Place> {
+        self.0.random(rng)
+    }
+
+    /// All members, roughly in hash order.
+    pub fn iter(&self) -> impl Iterator<Item = MemberRef<'_>> {
+        self.0.iter()
+    }
+
+    /// One step of a walk: visits a few members from a hash position on and returns the position that follows. Members
+    /// that are there throughout a walk are visited, whatever else comes and goes.
+    pub fn scan(&self, position: u64, visit: impl FnMut(MemberRef<'_>)) -> Option<u64> {
+        self.0.scan(position, visit)
+    }
+
+    /// Bytes of heap, estimated from the sizes of `samples` members, or all of them if it is 0.
+    pub fn memory(&self, samples: usize) -> usize {
+        let looked_at = if samples == 0 {
+            self.len()
+        } else {
+            samples.min(self.len())
+        };
+        let sampled: usize = self
+            .iter()
+            .take(looked_at)
+            .map(|member| member.size().next_multiple_of(8))
+            .sum();
+        self.0.table_bytes() + (sampled * self.len()).checked_div(looked_at).unwrap_or(0)
+    }
+}
+
+impl Clone for Members {
+    fn clone(&self) -> Members {
+        let mut copy = Members::default();
+        for member in self.iter() {
+            copy.0.insert(
+                hash::of(member.key()),
+                Member::new(member.key(), member.value()),
+            );
+        }
+        copy
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|member| (member.key(), member.value())))
+            .finish()
+    }
+}
