@@ -1,11 +1,13 @@
-//! Walking over keys: SCAN and KEYS.
+//! Walking over keys: SCAN and KEYS; and what HSCAN, SSCAN and ZSCAN have in common with them.
 //!
-//! A cursor of SCAN is a hash position, so a scan has no state in the server, and growth, shrinking and other clients'
-//! writes between its calls cannot make it miss a key that is there throughout.
+//! A cursor is a hash position, so a scan has no state in the server, and growth, shrinking and other clients'
+//! writes between its calls cannot make it miss what is there throughout.
 
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
 use crate::keyspace::Key;
-use crate::protocol::{Reply, glob};
+use crate::protocol::{Reply, Version, glob};
+use crate::types::Collection;
+use crate::types::string::{Decimal, StringRef};
 
 /// The rows of this family.
 pub const COMMANDS: &[Command] = &[
@@ -46,77 +48,193 @@ pub const COMMANDS: &[Command] = &[
 /// differ above them unless a table has over a thousand billion buckets.
 const CURSOR_SHIFT: u32 = 11;
 
-/// Keys that a call of SCAN looks at if it does not say how many.
+/// Keys or elements that a call looks at if it does not say how many.
 const DEFAULT_COUNT: u64 = 10;
 
 /// Keys that a step of a well-filled table visits.
 const KEYS_PER_STEP: u64 = 6;
 
-/// Steps that a call takes at most for each key it was asked to look at.
+/// Steps that a call takes at most for each key or element it was asked to look at.
 const STEPS_PER_COUNT: u64 = 10;
 
 /// Steps taken under one lock: some tens of microseconds.
 const SLICE: u64 = 256;
 
-fn scan(call: &mut Call<'_>) -> Outcome {
-    let cursor = parse_cursor(call.arg(1)).ok_or(Error::InvalidCursor)?;
-    let mut count = DEFAULT_COUNT;
-    let mut pattern = None;
-    let mut type_name = None;
-    let mut argument = 2;
-    while argument < call.len() {
-        let value = argument + 1;
-        if value == call.len() {
-            return Err(Error::Syntax);
+/// What is walked over: it decides which options there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walked {
+    /// Keys, with TYPE.
+    Keys,
+    /// A hash's fields, with NOVALUES.
+    Fields,
+    /// The members of a set or sorted set.
+    Members,
+}
+
+/// What stands behind the cursor.
+struct Options<'a> {
+    count: u64,
+    pattern: Option<&'a [u8]>,
+    type_name: Option<&'a [u8]>,
+    values: bool,
+}
+
+impl<'a> Options<'a> {
+    fn parse(call: &Call<'a>, first: usize, walked: Walked) -> Result<Options<'a>, Error> {
+        let mut options = Options {
+            count: DEFAULT_COUNT,
+            pattern: None,
+            type_name: None,
+            values: true,
+        };
+        let mut place = first;
+        while place < call.len() {
+            if walked == Walked::Fields && call.is(place, "NOVALUES") {
+                options.values = false;
+                place += 1;
+                continue;
+            }
+            let value = place + 1;
+            if value == call.len() {
+                return Err(Error::Syntax);
+            }
+            if call.is(place, "COUNT") {
+                options.count = u64::try_from(call.int(value)?)
+                    .ok()
+                    .filter(|&count| count > 0)
+                    .ok_or(Error::Syntax)?;
+            } else if call.is(place, "MATCH") {
+                options.pattern = narrowing(call.arg(value));
+            } else if walked == Walked::Keys && call.is(place, "TYPE") {
+                options.type_name = Some(call.arg(value));
+            } else {
+                return Err(Error::Syntax);
+            }
+            place += 2;
         }
-        if call.is(argument, "COUNT") {
-            count = u64::try_from(call.int(value)?)
-                .ok()
-                .filter(|&count| count > 0)
-                .ok_or(Error::Syntax)?;
-        } else if call.is(argument, "MATCH") {
-            pattern = narrowing(call.arg(value));
-        } else if call.is(argument, "TYPE") {
-            type_name = Some(call.arg(value));
-        } else {
-            return Err(Error::Syntax);
+        Ok(options)
+    }
+}
+
+/// What one call has found: names and values, encoded as they go into its reply.
+pub struct Found<'a> {
+    options: &'a Options<'a>,
+    seen: u64,
+    len: usize,
+    encoded: Vec<u8>,
+}
+
+impl<'a> Found<'a> {
+    fn new(options: &'a Options<'a>) -> Found<'a> {
+        Found {
+            options,
+            seen: 0,
+            len: 0,
+            encoded: Vec::new(),
         }
-        argument += 2;
     }
 
-    // The keys come before the cursor is known, but behind it in the reply.
-    let mut keys = Vec::new();
-    let mut reply = Reply::new(&mut keys, call.reply.version());
-    let (mut seen, mut matching) = (0, 0);
+    /// Counts a key or element as looked at, and answers whether its name is asked for.
+    pub fn admits(&mut self, name: StringRef<'_>) -> bool {
+        self.seen += 1;
+        self.options.pattern.is_none_or(|pattern| {
+            glob::matches(pattern, name.bytes(&mut Decimal::default()), false)
+        })
+    }
+
+    /// Whether values are asked for, too: HSCAN without NOVALUES.
+    pub fn wants_values(&self) -> bool {
+        self.options.values
+    }
+
+    /// Puts a name or a value into the reply.
+    pub fn put(&mut self, string: StringRef<'_>) {
+        // Bulk strings are the same in both versions of the protocol.
+        string.answer(&mut Reply::new(&mut self.encoded, Version::Resp2));
+        self.len += 1;
+    }
+
+    /// Whether the call has looked at as much as it was asked to.
+    fn is_enough(&self) -> bool {
+        self.seen >= self.options.count
+    }
+
+    /// Writes the reply of a call that ended before `position`.
+    fn answer(&self, reply: &mut Reply<'_>, position: Option<u64>) {
+        reply.array(2);
+        let cursor = position.map_or(0, cursor_of);
+        reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+        reply.array(self.len);
+        reply.raw(&self.encoded);
+    }
+}
+
+fn scan(call: &mut Call<'_>) -> Outcome {
+    let cursor = parse_cursor(call.arg(1)).ok_or(Error::InvalidCursor)?;
+    let options = Options::parse(call, 2, Walked::Keys)?;
+    let mut found = Found::new(&options);
     // A call's work is bounded even if it finds few keys or none. Shards without keys cost next to nothing.
-    let mut steps = count.saturating_mul(STEPS_PER_COUNT);
+    let mut steps = options.count.saturating_mul(STEPS_PER_COUNT);
     let mut position = position_of(cursor);
     while let Some(at) = position {
-        let wanted = count.saturating_sub(seen).div_ceil(KEYS_PER_STEP);
+        let wanted = options
+            .count
+            .saturating_sub(found.seen)
+            .div_ceil(KEYS_PER_STEP);
         let slice = wanted.min(SLICE).min(steps).max(1) as usize;
         let mut left = slice;
         position = call.db.walk(at, &mut left, |entry| {
-            seen += 1;
-            let wanted = pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
-                && type_name.is_none_or(|name: &[u8]| {
+            let name = StringRef::Bytes(entry.key());
+            let is_of_type = || {
+                options.type_name.is_none_or(|name| {
                     name.eq_ignore_ascii_case(entry.value().type_name().as_bytes())
-                });
-            if wanted {
-                matching += 1;
-                reply.bulk(entry.key());
+                })
+            };
+            if found.admits(name) && is_of_type() {
+                found.put(name);
             }
         });
         steps = steps.saturating_sub((slice - left) as u64);
         // Should a table be so deep that the cursor has not moved, the call goes on until it has.
-        if (seen >= count || steps == 0) && position.map(cursor_of) != Some(cursor) {
+        if (found.is_enough() || steps == 0) && position.map(cursor_of) != Some(cursor) {
             break;
         }
     }
-    call.reply.array(2);
-    call.reply
-        .bulk(position.map_or(0, cursor_of).to_string().as_bytes());
-    call.reply.array(matching);
-    call.reply.raw(&keys);
+    found.answer(&mut call.reply, position);
+    Ok(())
+}
+
+/// HSCAN, SSCAN and ZSCAN: the key is the first argument, the cursor the second. `step` visits some elements from a hash
+/// position on, offers them to [`Found`], and returns the position that follows; a packed collection is visited whole,
+/// whatever the position.
+pub fn collection<T: Collection>(
+    call: &mut Call<'_>,
+    walked: Walked,
+    mut step: impl FnMut(T::Ref<'_>, u64, &mut Found<'_>) -> Option<u64>,
+) -> Outcome {
+    let cursor = parse_cursor(call.arg(2)).ok_or(Error::InvalidCursor)?;
+    let options = Options::parse(call, 3, walked);
+    let Some(entry) = call.db.read(call.key(1)) else {
+        // A key that is not there hides what is wrong with the options.
+        call.reply.array(2);
+        call.reply.bulk(b"0");
+        call.reply.empty_array();
+        return Ok(());
+    };
+    let collection = entry.collection::<T>()?;
+    let options = options?;
+    let mut found = Found::new(&options);
+    let mut steps = options.count.saturating_mul(STEPS_PER_COUNT);
+    // A cursor behind all hashes goes on at the last: a packed collection is visited all the same.
+    let mut position = Some(position_of(cursor).unwrap_or(u64::MAX));
+    while let Some(at) = position {
+        position = step(collection, at, &mut found);
+        steps = steps.saturating_sub(1);
+        if (found.is_enough() || steps == 0) && position.map(cursor_of) != Some(cursor) {
+            break;
+        }
+    }
+    found.answer(&mut call.reply, position);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Strings: which form a value takes, and how its bytes are read whatever the form.
 
-use crate::protocol::number;
+use crate::protocol::{Reply, number};
 
 /// Strings up to this length answer `embstr` to OBJECT ENCODING, longer ones `raw`.
 pub const MAX_EMBSTR: usize = 44;
@@ -92,6 +92,15 @@ impl<'a> StringRef<'a> {
         match self {
             StringRef::Int(n) => room.0.format(n).as_bytes(),
             StringRef::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Answers the string as a bulk string.
+    #[inline]
+    pub fn answer(self, reply: &mut Reply<'_>) {
+        match self {
+            StringRef::Int(n) => reply.bulk_int(n),
+            StringRef::Bytes(bytes) => reply.bulk(bytes),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Strings of several keys at once: MGET, MSET, MSETNX.
 
-use super::{answer, store};
+use super::store;
 use crate::command::{Call, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::Expiry;
 
@@ -59,7 +59,7 @@ fn mget(call: &mut Call<'_>) -> Outcome {
             .read(call.key(place))
             .and_then(|entry| entry.string().ok())
         {
-            Some(value) => answer(&mut call.reply, value),
+            Some(value) => value.answer(&mut call.reply),
             None => call.reply.null(),
         }
     }

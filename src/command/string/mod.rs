@@ -14,17 +14,6 @@ pub mod whole;
 use super::Call;
 use crate::keyspace::effects::Event;
 use crate::keyspace::{Expiry, Key, NewValue};
-use crate::protocol::Reply;
-use crate::types::string::StringRef;
-
-/// Answers a string value as a bulk string.
-#[inline]
-fn answer(reply: &mut Reply<'_>, value: StringRef<'_>) {
-    match value {
-        StringRef::Int(n) => reply.bulk_int(n),
-        StringRef::Bytes(bytes) => reply.bulk(bytes),
-    }
-}
 
 /// Stores a string under a key, whatever was there before, and announces it.
 #[inline]

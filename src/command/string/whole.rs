@@ -1,6 +1,6 @@
 //! Reading and replacing a whole string: GET, SET and the commands that were there before SET had options.
 
-use super::{answer, store};
+use super::store;
 use crate::command::{Call, Command, Deprecated, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::Expiry;
 use crate::keyspace::effects::Event;
@@ -244,7 +244,7 @@ impl<'a> Condition<'a> {
 
 fn get(call: &mut Call<'_>) -> Outcome {
     match call.db.read(call.key(1)) {
-        Some(entry) => answer(&mut call.reply, entry.string()?),
+        Some(entry) => entry.string()?.answer(&mut call.reply),
         None => call.reply.null(),
     }
     Ok(())
