@@ -17,6 +17,7 @@ pub mod keyspec;
 pub mod registry;
 pub mod syntax;
 
+pub mod bitmap;
 pub mod client;
 // The family is called as the room is.
 #[allow(clippy::module_inception)]
@@ -43,6 +44,10 @@ pub use keyspec::{Begin, Find, KeyFlags, KeySpec};
 
 /// Every command, family by family.
 pub static FAMILIES: &[&[Command]] = &[
+    bitmap::bit::COMMANDS,
+    bitmap::range::COMMANDS,
+    bitmap::combine::COMMANDS,
+    bitmap::field::COMMANDS,
     client::COMMANDS,
     command::COMMANDS,
     config::COMMANDS,

@@ -328,7 +328,7 @@ fn group(kind: Kind, name: &str, members: Vec<Argument>) -> Argument {
 
 /// Marks the last arguments as repeated, of which `again` is the repetition in brackets.
 fn repeat(arguments: &mut Vec<Argument>, again: &Argument, label: Option<&str>) -> Option<()> {
-    if again.kind == Kind::Block {
+    if again.kind == Kind::Block && again.token.is_none() {
         let together = arguments.len().checked_sub(again.members.len())?;
         let members = arguments.split_off(together);
         if members != again.members {
@@ -454,6 +454,10 @@ mod tests {
             ),
             ("[ID client-id [client-id ...]]", "ID client-id:integer?+"),
             ("[GET pattern [GET pattern ...]]", "GET pattern:pattern?+!"),
+            (
+                "[GET (get: name offset) [GET (get: name offset) ...]]",
+                "GET get:block?+!(name:string, offset:integer)",
+            ),
             ("increment<double>", "increment:double"),
             (
                 "(filter: old: ip:port | new: ([ID client-id] | [SKIPME (YES | NO)]) ...)",

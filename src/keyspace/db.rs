@@ -106,6 +106,13 @@ impl<'a> Db<'a> {
         Some(self.table(key).get(place))
     }
 
+    /// Looks at a key of which others may be looked at the same time, and leaves no trace: neither is a dead key removed.
+    pub fn view(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let table = self.locked.shard_ref(key).table(self.index)?;
+        let entry = table.get(table.find(key.hash, key.bytes)?);
+        (!is_dead(entry, self.moment.now)).then_some(entry)
+    }
+
     /// Looks at a key and counts a hit or a miss, but records no access.
     pub fn peek_counted(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let found = self.find(key);

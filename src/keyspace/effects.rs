@@ -57,6 +57,7 @@ events! {
     RENAME_FROM = Generic "rename_from";
     RENAME_TO = Generic "rename_to";
     SET = String "set";
+    SETBIT = String "setbit";
     SETRANGE = String "setrange";
 }
 

@@ -250,6 +250,20 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// As [`Locked::shard`], for looking only.
+    pub fn shard_ref(&self, key: Key<'_>) -> &Shard {
+        let wanted = self.keyspace.shard_of(key.hash);
+        match &self.held {
+            Held::One(number, guard) if *number == wanted => guard,
+            Held::All { guards, .. } => &guards[wanted],
+            Held::Many(guards) => {
+                let place = guards.binary_search_by_key(&wanted, |(number, _)| *number);
+                &guards[place.expect("the command declared this key")].1
+            }
+            Held::One(..) | Held::Nothing => unreachable!("the command declared this key"),
+        }
+    }
+
     /// Every shard, in hash order. The exclusive section must be held.
     pub fn all(&mut self) -> &mut [MutexGuard<'a, Shard>] {
         match &mut self.held {

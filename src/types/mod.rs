@@ -4,9 +4,11 @@
 //! change; larger values have a home of their own.
 //!
 //! - [`string`], [`list`], [`set`], [`zset`], [`hash`] are the types; each but the first implements [`Collection`].
+//! - [`bits`] and [`lcs`] are what some commands make of strings.
 //! - [`listpack`] is what small collections are packed into.
 //! - [`members`] is the table of a large hash, set or sorted set; [`member`] is one element of it.
 
+pub mod bits;
 pub mod hash;
 pub mod lcs;
 pub mod list;

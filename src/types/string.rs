@@ -47,16 +47,14 @@ impl StringMut<'_> {
         }
     }
 
-    /// Changes the string as a buffer that may grow. A string that cannot grow where it lies stays as it is, and the
-    /// changed one is handed back to be stored in its place.
-    pub fn edit(self, change: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
+    /// Changes the string as a buffer that may grow, and answers what `change` does. A string that cannot grow where it
+    /// lies stays as it is, and the changed one is handed back to be stored in its place.
+    pub fn edit<R>(self, change: impl FnOnce(&mut Vec<u8>) -> R) -> (R, Option<Vec<u8>>) {
         if let StringMut::Growing(bytes) = self {
-            change(bytes);
-            return None;
+            return (change(bytes), None);
         }
         let mut bytes = self.as_ref().to_vec();
-        change(&mut bytes);
-        Some(bytes)
+        (change(&mut bytes), Some(bytes))
     }
 }
 

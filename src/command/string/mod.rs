@@ -11,9 +11,9 @@ pub mod many;
 pub mod range;
 pub mod whole;
 
-use super::Call;
+use super::{Call, Error};
 use crate::keyspace::effects::Event;
-use crate::keyspace::{Expiry, Key, NewValue};
+use crate::keyspace::{Db, Expiry, Key, NewValue};
 
 /// Stores a string under a key, whatever was there before, and announces it.
 #[inline]
@@ -23,4 +23,44 @@ fn store(call: &mut Call<'_>, key: Key<'_>, value: &[u8], expiry: Expiry) {
     if let Expiry::At(_) = expiry {
         call.db.changed_too(key, Event::EXPIRE);
     }
+}
+
+/// What [`edit`] did.
+pub(super) struct Edited<R> {
+    /// Whether the string became longer; one that was not there did.
+    pub grew: bool,
+    /// What the change answered.
+    pub answer: R,
+}
+
+/// Changes the string of a key in place, first filled up with zero bytes to `reach` bytes if it is shorter or not there.
+/// The caller announces the change.
+///
+/// A string that is changed in part is expected to change again: it moves out of its entry into a buffer that grows by
+/// doubling, which OBJECT ENCODING calls `raw` whatever the length.
+pub(super) fn edit<R>(
+    db: &mut Db<'_>,
+    key: Key<'_>,
+    reach: usize,
+    change: impl FnOnce(&mut [u8]) -> R,
+) -> Result<Edited<R>, Error> {
+    let Some(entry) = db.write(key) else {
+        // Zeroed by the allocator, which need not touch fresh pages for that.
+        let mut bytes = vec![0; reach];
+        let answer = change(&mut bytes);
+        db.insert(key, NewValue::growing(bytes), None);
+        return Ok(Edited { grew: true, answer });
+    };
+    let string = entry.into_string()?;
+    let grew = string.as_ref().len() < reach;
+    let (answer, moved) = string.edit(|bytes| {
+        if grew {
+            bytes.resize(reach, 0);
+        }
+        change(bytes)
+    });
+    if let Some(bytes) = moved {
+        db.set(key, NewValue::growing(bytes), Expiry::Keep);
+    }
+    Ok(Edited { grew, answer })
 }

@@ -1,8 +1,6 @@
 //! Parts of a string: APPEND, STRLEN, GETRANGE (once SUBSTR), SETRANGE.
-//!
-//! A string that is changed in part is expected to change again: it moves out of its entry into a buffer that grows
-//! by doubling, which OBJECT ENCODING calls `raw` whatever the length.
 
+use super::edit;
 use crate::command::{Call, Command, Deprecated, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::config::Config;
 use crate::keyspace::effects::Event;
@@ -85,7 +83,7 @@ fn append(call: &mut Call<'_>) -> Outcome {
             let string = entry.into_string()?;
             let length = string.as_ref().len();
             check_size(call.config, length, tail)?;
-            if let Some(grown) = string.edit(|bytes| bytes.extend_from_slice(tail)) {
+            if let ((), Some(grown)) = string.edit(|bytes| bytes.extend_from_slice(tail)) {
                 call.db.set(key, NewValue::growing(grown), Expiry::Keep);
             }
             length + tail.len()
@@ -125,34 +123,19 @@ fn setrange(call: &mut Call<'_>) -> Outcome {
         usize::try_from(call.int(2)?).map_err(|_| Error::text("ERR offset is out of range"))?;
     let part = call.arg(3);
     let key = call.key(1);
-    let found = call
-        .db
-        .write(key)
-        .map(|entry| entry.into_string())
-        .transpose()?;
-    let length = found.as_ref().map_or(0, |string| string.as_ref().len());
+    let length = match call.db.peek(key) {
+        Some(entry) => entry.string()?.len(),
+        None => 0,
+    };
     if part.is_empty() {
         call.reply.count(length);
         return Ok(());
     }
     check_size(call.config, offset, part)?;
     let end = offset + part.len();
-    if let Some(string) = found {
-        let changed = string.edit(|bytes| {
-            if bytes.len() < end {
-                bytes.resize(end, 0);
-            }
-            bytes[offset..end].copy_from_slice(part);
-        });
-        if let Some(changed) = changed {
-            call.db.set(key, NewValue::growing(changed), Expiry::Keep);
-        }
-    } else {
-        // Zeroed by the allocator, which need not touch fresh pages for that.
-        let mut bytes = vec![0; end];
-        bytes[offset..].copy_from_slice(part);
-        call.db.insert(key, NewValue::growing(bytes), None);
-    }
+    edit(&mut call.db, key, end, |bytes| {
+        bytes[offset..end].copy_from_slice(part);
+    })?;
     call.db.changed(key, Event::SETRANGE);
     call.reply.count(length.max(end));
     Ok(())
