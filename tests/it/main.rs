@@ -5,6 +5,7 @@ mod support;
 
 mod administration;
 mod atomicity;
+mod bitmaps;
 mod clients;
 mod compatibility;
 mod config_reference;
