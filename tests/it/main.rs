@@ -18,5 +18,6 @@ mod lifecycle;
 mod notation;
 mod pause;
 mod protocol;
+mod recipes;
 mod scan;
 mod strings;

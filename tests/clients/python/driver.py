@@ -6,11 +6,19 @@ on when it gets one.
 
 import sys
 
+import redis
+
 
 def target():
     """Host, port and password from the command line."""
     host, port, password = sys.argv[1:]
     return host, int(port), password
+
+
+def connect(**options):
+    """A client of the server, which gives and takes text."""
+    host, port, password = target()
+    return redis.Redis(host=host, port=port, password=password, **{"decode_responses": True, **options})
 
 
 def restart_server():
@@ -24,3 +32,19 @@ def equal(got, wanted, what):
     """Ends the script unless both are the same."""
     if got != wanted:
         sys.exit(f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+def within(got, low, high, what):
+    """Ends the script unless `low <= got <= high`."""
+    if not low <= got <= high:
+        sys.exit(f"{what}: got {got!r}, not in {low}..{high}")
+
+
+def fails(action, message, what):
+    """Ends the script unless the server answers the action with this error."""
+    try:
+        got = action()
+    except redis.ResponseError as error:
+        equal(str(error), message, what)
+    else:
+        sys.exit(f"{what} worked: {got!r}")

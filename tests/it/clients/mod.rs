@@ -1,7 +1,7 @@
-//! Real clients against the server: each does what a program does that caches.
+//! Real clients against the server: each does what a program of its language does.
 //!
-//! Client libraries in other languages run as scripts from `tests/clients`. A script that wants the server restarted says so
-//! with a line on its standard output and goes on when it gets a line on its standard input.
+//! Client libraries in other languages run as scripts from `tests/clients`, a folder for each language. A script that wants the
+//! server restarted says so with a line on its standard output and goes on when it gets a line on its standard input.
 
 mod command_line;
 mod rust;
@@ -34,18 +34,23 @@ fn node_redis() {
     node("node_redis.mjs");
 }
 
-fn python(script: &str) {
-    let folder = clients();
-    run_script(
-        &installed(folder.join(".venv/bin/python")),
-        &folder.join("python").join(script),
-    );
+/// Runs a script of the folder `python`, whose modules it may import.
+pub(crate) fn python(script: &str) {
+    let folder = clients().join("python");
+    let mut command = Command::new(installed(clients().join(".venv/bin/python")));
+    command.arg(folder.join(script)).env("PYTHONPATH", folder);
+    converse(command);
 }
 
-fn node(script: &str) {
-    let folder = clients().join("node");
-    installed(folder.join("node_modules/.package-lock.json"));
-    run_script(Path::new("node"), &folder.join(script));
+fn node(name: &str) {
+    installed(clients().join("node/node_modules/.package-lock.json"));
+    script("node", &format!("node/{name}"));
+}
+
+fn script(interpreter: &str, path: &str) {
+    let mut command = Command::new(interpreter);
+    command.arg(clients().join(path));
+    converse(command);
 }
 
 fn clients() -> PathBuf {
@@ -62,39 +67,28 @@ fn installed(path: PathBuf) -> PathBuf {
     path
 }
 
-fn run_script(interpreter: &Path, script: &Path) {
+/// Gives a client program a server, and a new one whenever it asks, until it ends; its status says whether all was well.
+fn converse(mut program: Command) {
     let mut server = Setup::minium().password(PASSWORD).start();
-    let mut child = Command::new(interpreter)
-        .arg(script)
+    let mut child = program
         .args(["127.0.0.1", &server.port().to_string(), PASSWORD])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| {
-            panic!(
-                "cannot start {}: {error}; run tests/run",
-                interpreter.display()
-            )
-        });
+        .unwrap_or_else(|error| panic!("cannot start {program:?}: {error}; run tests/run"));
     let mut input = child.stdin.take().expect("a pipe");
     for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
         let line = line.expect("text");
-        assert_eq!(
-            line,
-            "RESTART",
-            "{} said something unexpected",
-            script.display()
-        );
+        assert_eq!(line, "RESTART", "{program:?} said something unexpected");
         server.restart();
-        // If the script has ended, its status says more than a broken pipe.
+        // If the program has ended, its status says more than a broken pipe.
         let _: std::io::Result<()> = input.write_all(b"\n");
     }
-    let output = child.wait_with_output().expect("the script's end");
+    let output = child.wait_with_output().expect("the program's end");
     assert!(
         output.status.success(),
-        "{} failed:\n{}",
-        script.display(),
+        "{program:?} failed:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

@@ -1,0 +1,9 @@
+//! What every tutorial builds on Redis, built on Minium: each recipe is a script in `tests/clients/python/recipes` that
+//! explains itself and runs as a user would write it.
+
+use crate::clients::python;
+
+#[test]
+fn daily_active_users() {
+    python("recipes/daily_active_users.py");
+}
