@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::registry::Handle;
+use super::transaction::{Transaction, Watching};
+use crate::keyspace::Keyspace;
 use crate::protocol::Version;
 
 /// Which replies a client wants (CLIENT REPLY).
@@ -40,6 +42,10 @@ pub struct Client {
     pub close: bool,
     /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
     pub last_command: u16,
+    /// The commands since MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// The keys of WATCH.
+    pub watching: Option<Box<Watching>>,
     /// The part that others see.
     pub handle: Arc<Handle>,
 }
@@ -57,14 +63,30 @@ impl Client {
             no_evict: false,
             close: false,
             last_command: u16::MAX,
+            transaction: None,
+            watching: None,
             handle,
         }
     }
 
-    /// Puts everything back as it was after connecting, as RESET does.
+    /// Puts everything back as it was after connecting, as RESET does. The caller ends what the client watches.
     pub fn reset(&mut self, authenticated: bool) {
         self.handle.names.lock().name.clear();
         *self = Client::new(Arc::clone(&self.handle), authenticated);
+    }
+
+    /// Whether a key that it watches has changed.
+    pub fn watch_is_broken(&self) -> bool {
+        self.watching
+            .as_ref()
+            .is_some_and(|watching| watching.touched.is_raised())
+    }
+
+    /// Ends all its watches; no shard may be locked.
+    pub fn unwatch(&mut self, keyspace: &Keyspace) {
+        if let Some(watching) = self.watching.take() {
+            watching.end(keyspace);
+        }
     }
 
     /// Shows the current state in the handle, for CLIENT LIST.

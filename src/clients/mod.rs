@@ -6,7 +6,9 @@
 mod client;
 mod pause;
 mod registry;
+mod transaction;
 
 pub use client::{Client, ReplyMode};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Handle, Kind, Names, Registry, Signal};
+pub use transaction::{Queued, Transaction, WatchedKey, Watching};

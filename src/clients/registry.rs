@@ -5,7 +5,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
+};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -105,6 +107,12 @@ pub struct Handle {
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
+    /// Commands since MULTI; negative outside of a transaction.
+    pub queued: AtomicI32,
+    /// Bytes of their arguments.
+    pub queued_bytes: AtomicU64,
+    /// Whether a key that it watches was seen to have changed.
+    pub watch_is_broken: AtomicBool,
     /// Whether its next command waits for something.
     pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
@@ -127,6 +135,14 @@ impl Handle {
         );
         self.no_evict.store(client.no_evict, Relaxed);
         self.no_touch.store(client.no_touch, Relaxed);
+        let (queued, bytes) = match &client.transaction {
+            Some(transaction) => (transaction.queue.len() as i32, transaction.bytes as u64),
+            None => (-1, 0),
+        };
+        self.queued.store(queued, Relaxed);
+        self.queued_bytes.store(bytes, Relaxed);
+        self.watch_is_broken
+            .store(client.watch_is_broken(), Relaxed);
     }
 
     /// Ends the connection soon.
@@ -172,6 +188,9 @@ impl Registry {
             resp: AtomicU8::new(2),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
+            queued: AtomicI32::new(-1),
+            queued_bytes: AtomicU64::new(0),
+            watch_is_broken: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             worker,

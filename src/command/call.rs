@@ -39,6 +39,15 @@ pub(super) struct KeyHashes<'a> {
     pub hashes: &'a [u64],
 }
 
+impl KeyHashes<'_> {
+    /// No hash is known.
+    pub const UNKNOWN: KeyHashes<'static> = KeyHashes {
+        first: 0,
+        step: 1,
+        hashes: &[],
+    };
+}
+
 impl<'a> Call<'a> {
     /// How many arguments there are, the command's name among them.
     #[inline]

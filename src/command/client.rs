@@ -486,7 +486,9 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
     };
     // Replies are in one buffer that grows, so there is no fixed part to tell apart: it counts as the list.
     let output = handle.output_buffer.load(Relaxed);
-    let memory = size_of::<Handle>() as u64 + query_capacity + output + arguments as u64;
+    let queued_bytes = handle.queued_bytes.load(Relaxed);
+    let memory =
+        size_of::<Handle>() as u64 + query_capacity + output + arguments as u64 + queued_bytes;
     let last_command = handle.last_command.load(Relaxed);
     let last_command = call
         .instance
@@ -495,8 +497,8 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
         .map_or("NULL", |entry| &entry.full_name);
     writeln!(
         text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
-         qbuf={query_buffer} qbuf-free={} argv-mem={arguments} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
+         qbuf={query_buffer} qbuf-free={} argv-mem={arguments} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
          tot-mem={memory} events={} cmd={last_command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         handle.id,
         handle.kind.peer(),
@@ -506,6 +508,7 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
         seconds_since(handle.connected, now),
         flags(handle),
         handle.database.load(Relaxed),
+        handle.queued.load(Relaxed),
         query_capacity - query_buffer,
         u8::from(output > 0),
         if output > 0 { "rw" } else { "r" },
@@ -521,7 +524,9 @@ fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
 fn flags(handle: &Handle) -> String {
     let unix = matches!(handle.kind, Kind::Unix(_));
     let letters: String = [
+        ('x', handle.queued.load(Relaxed) >= 0),
         ('b', handle.blocked.load(Relaxed)),
+        ('d', handle.watch_is_broken.load(Relaxed)),
         ('U', unix),
         ('e', handle.no_evict.load(Relaxed)),
         ('T', handle.no_touch.load(Relaxed)),

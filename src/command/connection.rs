@@ -64,7 +64,7 @@ pub const COMMANDS: &[Command] = &[
         name: "quit",
         run: quit,
         arity: -1,
-        flags: BEFORE_AUTH,
+        flags: BEFORE_AUTH.union(Flags::NOT_QUEUED),
         group: Group::Connection,
         categories: Categories::CONNECTION,
         summary: "Closes the connection.",
@@ -78,7 +78,7 @@ pub const COMMANDS: &[Command] = &[
         name: "reset",
         run: reset,
         arity: 1,
-        flags: BEFORE_AUTH,
+        flags: BEFORE_AUTH.union(Flags::NOT_QUEUED),
         group: Group::Connection,
         categories: Categories::CONNECTION,
         since: "6.2.0",
@@ -125,6 +125,7 @@ fn select(call: &mut Call<'_>) -> Outcome {
 }
 
 fn reset(call: &mut Call<'_>) -> Outcome {
+    call.client.unwatch(&call.instance.keyspace);
     call.client
         .reset(call.config.security.requirepass.is_empty());
     call.reply.set_version(call.client.version);

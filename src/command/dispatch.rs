@@ -3,13 +3,12 @@
 //! A group of pipelined requests is looked up and hashed first and its buckets and entries are prefetched, so that the
 //! cache misses of one command overlap with those of the others; then the commands run one by one.
 
-use smallvec::SmallVec;
-
 use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
 use super::instance::Instance;
-use super::registry::{Entry, Locks};
-use super::{Flags, Outcome};
+use super::locks::{self, Hashes, Locks};
+use super::registry::Entry;
+use super::{Flags, Outcome, transaction};
 use crate::clients::{Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
@@ -17,6 +16,9 @@ use crate::keyspace::{Db, Locked};
 use crate::protocol::{Reply, Request};
 use crate::table::hash;
 use crate::telemetry::WorkerStats;
+
+/// Flags of commands that may change keys, here or elsewhere.
+const CHANGES: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
 /// Requests that are prefetched together. More would push each other out of the nearest cache.
 pub const GROUP: usize = 16;
@@ -103,20 +105,41 @@ impl<'a> Batch<'a> {
                 if let Some(entry) = entry {
                     self.stats.by_command[entry.id].rejected.add(1);
                 }
-                self.answer_error(client, out, &error);
+                let error = transaction::refused(client, entry, error);
+                self.answer_error(&mut Reply::new(out, client.version), &error);
                 return self.finish(client, start, out);
             }
         };
         client.last_command = entry.id as u16;
-        let outcome = self.call(client, entry, prepared, out);
-        if let Err(error) = &outcome {
-            out.truncate(start);
-            self.answer_error(client, out, error);
-        } else if out.get(start) == Some(&b'-') {
-            self.count_error(&out[start + 1..]);
+        let flags = entry.row.flags;
+        if let Some(transaction) = &mut client.transaction
+            && !flags.contains(Flags::NOT_QUEUED)
+        {
+            transaction.push(entry.id, prepared.request, flags.intersects(CHANGES));
+            Reply::new(out, client.version).queued();
+            return self.finish(client, start, out);
         }
+        let outcome = self.call(client, entry, prepared, out);
+        self.account(entry, &mut Reply::new(out, client.version), start, &outcome);
+        self.finish(client, start, out)
+    }
+
+    /// Answers with the error, if the outcome is one, and counts the call, whose reply begins at `start`.
+    #[inline]
+    pub(super) fn account(
+        &mut self,
+        entry: &Entry,
+        reply: &mut Reply<'_>,
+        start: usize,
+        outcome: &Outcome,
+    ) {
         let counters = &self.stats.by_command[entry.id];
-        if out.get(start) == Some(&b'-') {
+        if let Err(error) = outcome {
+            reply.take_back(start);
+            self.answer_error(reply, error);
+            counters.failed.add(1);
+        } else if let Some(text) = reply.error_since(start) {
+            self.count_error(text);
             counters.failed.add(1);
         }
         let tick = self.instance.telemetry.clock.raw();
@@ -126,7 +149,6 @@ impl<'a> Batch<'a> {
         );
         self.tick = tick;
         self.stats.commands.add(1);
-        self.finish(client, start, out)
     }
 
     /// Takes a reply back that the client does not want, and tells how to go on.
@@ -186,10 +208,14 @@ impl<'a> Batch<'a> {
                 Some(entry),
             ));
         }
+        if client.transaction.is_some() && row.flags.contains(Flags::NO_MULTI) {
+            let error = Error::text("ERR Command not allowed inside a transaction");
+            return Err(Refusal::Error(error, Some(entry)));
+        }
         if let Some(mode) = self.instance.pause.mode(self.moment.now) {
-            let may_change = row
-                .flags
-                .intersects(Flags::WRITE.union(Flags::MAY_REPLICATE));
+            let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);
+            let may_change = row.flags.intersects(CHANGES)
+                || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes());
             if mode == PauseMode::All || may_change {
                 return Err(Refusal::Postpone);
             }
@@ -200,7 +226,7 @@ impl<'a> Batch<'a> {
     /// Locks the shards of the command's keys and runs it.
     #[inline]
     fn call(
-        &self,
+        &mut self,
         client: &mut Client,
         entry: &Entry,
         prepared: &Prepared<'_>,
@@ -209,8 +235,8 @@ impl<'a> Batch<'a> {
         let request = prepared.request;
         let keyspace = &self.instance.keyspace;
         let one = [prepared.hash];
-        let mut many: SmallVec<[u64; 16]> = SmallVec::new();
-        let (locked, hashes): (Locked<'_>, KeyHashes<'_>) = match entry.locks {
+        let mut many = Hashes::new();
+        let (locked, hashes) = match entry.locks {
             Locks::One(first) => (
                 keyspace.lock_one(prepared.hash),
                 KeyHashes {
@@ -219,63 +245,25 @@ impl<'a> Batch<'a> {
                     hashes: &one,
                 },
             ),
-            Locks::Nothing => (
-                keyspace.lock_none(),
-                KeyHashes {
-                    first: 0,
-                    step: 1,
-                    hashes: &[],
-                },
-            ),
-            Locks::All => (
-                keyspace.lock_all(),
-                KeyHashes {
-                    first: 0,
-                    step: 1,
-                    hashes: &[],
-                },
-            ),
-            Locks::Range { first, last, step } => {
-                let end = if last < 0 {
-                    request
-                        .len()
-                        .saturating_sub(last.unsigned_abs() as usize - 1)
-                } else {
-                    request.len().min(last as usize + 1)
-                };
-                many.extend(
-                    (first..end)
-                        .step_by(step)
-                        .map(|place| hash::of(request.arg(place))),
-                );
-                (
-                    keyspace.lock_many(many.iter().copied()),
-                    KeyHashes {
+            Locks::Queued if client.transaction.is_some() => {
+                return self.run_queue(client, entry, request, out);
+            }
+            locks => {
+                let needs = entry.needs(request, &mut many);
+                let locked = locks::lock(keyspace, needs, &many);
+                let hashes = match locks {
+                    Locks::Range { first, step, .. } => KeyHashes {
                         first,
                         step,
                         hashes: &many,
                     },
-                )
-            }
-            Locks::Specs => {
-                // Arguments that contradict themselves name no keys; the command will refuse them.
-                let keys = entry.row.key_positions(request).unwrap_or_default();
-                many.extend(keys.iter().map(|&(place, _)| hash::of(request.arg(place))));
-                (
-                    keyspace.lock_many(many.iter().copied()),
-                    KeyHashes {
-                        first: 0,
-                        step: 1,
-                        hashes: &[],
-                    },
-                )
+                    _ => KeyHashes::UNKNOWN,
+                };
+                (locked, hashes)
             }
         };
-        let mut moment = self.moment;
-        // A writer runs only while nothing is paused, and must find no dead entry in its way.
-        moment.may_expire |= entry.row.flags.contains(Flags::WRITE);
-        let mut db = Db::new(locked, client.database, moment, &self.stats.effects);
-        db.touch = !client.no_touch;
+        let writes = entry.row.flags.contains(Flags::WRITE);
+        let db = self.db(client, locked, writes);
         let mut call = Call {
             request,
             reply: Reply::new(out, client.version),
@@ -290,6 +278,20 @@ impl<'a> Batch<'a> {
         (entry.row.run)(&mut call)
     }
 
+    /// The client's database through these shards.
+    #[inline]
+    pub(super) fn db<'k>(&self, client: &Client, locked: Locked<'k>, writes: bool) -> Db<'k>
+    where
+        'a: 'k,
+    {
+        let mut moment = self.moment;
+        // A writer runs only while nothing is paused, and must find no dead entry in its way.
+        moment.may_expire |= writes;
+        let mut db = Db::new(locked, client.database, moment, &self.stats.effects);
+        db.touch = !client.no_touch;
+        db
+    }
+
     fn allows_protected(&self, client: &Client, entry: &Entry) -> bool {
         let security = &self.config.security;
         let is_debug = entry.full_name.starts_with("debug");
@@ -301,26 +303,20 @@ impl<'a> Batch<'a> {
         permission.allows(client.handle.kind.is_local())
     }
 
-    fn answer_error(&self, client: &Client, out: &mut Vec<u8>, error: &Error) {
+    fn answer_error(&self, reply: &mut Reply<'_>, error: &Error) {
         let text = error.to_string();
-        self.stats.errors.add(1);
-        self.instance.telemetry.count_error(&text);
-        let mut reply = Reply::new(out, client.version);
+        self.count_error(text.as_bytes());
         match error {
             Error::Quoting(bytes) => reply.error_bytes(bytes),
             _ => reply.error(&text),
         }
     }
 
-    fn count_error(&self, line: &[u8]) {
-        let end = line
-            .iter()
-            .position(|&byte| byte == b'\r')
-            .unwrap_or(line.len());
+    fn count_error(&self, text: &[u8]) {
         self.stats.errors.add(1);
         self.instance
             .telemetry
-            .count_error(&String::from_utf8_lossy(&line[..end]));
+            .count_error(&String::from_utf8_lossy(text));
     }
 }
 

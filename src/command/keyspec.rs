@@ -100,6 +100,9 @@ impl Command {
     /// The arguments that are keys, by position, and what happens to them; `None` if the arguments contradict the
     /// specifications.
     pub fn key_positions(&self, request: Request<'_>) -> Option<Vec<(usize, KeyFlags)>> {
+        if let Some(find) = self.find_keys {
+            return find(request);
+        }
         let mut found = Vec::new();
         for spec in self.keys {
             spec.find(request, &mut found)?;

@@ -4,7 +4,8 @@
 //! categories and `docs/compatibility.md` are all derived from it.
 //!
 //! - [`call`] is what a command's function sees; [`error`] what it may answer instead of a reply.
-//! - [`keyspec`] finds the keys among the arguments; [`registry`] finds a row by name; [`dispatch`] decides whether and under which locks it runs.
+//! - [`keyspec`] finds the keys among the arguments, [`locks`] the shards that they need; [`registry`] finds a row by name;
+//!   [`dispatch`] decides whether it runs.
 //! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
 //! - [`instance`] is what all connections of one server share.
 
@@ -14,6 +15,7 @@ pub mod error;
 pub mod help;
 pub mod instance;
 pub mod keyspec;
+pub mod locks;
 pub mod registry;
 pub mod syntax;
 
@@ -34,8 +36,11 @@ pub mod object;
 pub mod scan;
 pub mod server;
 pub mod string;
+pub mod transaction;
 
 use bitflags::bitflags;
+
+use crate::protocol::Request;
 
 pub use call::Call;
 pub use error::{Error, Outcome};
@@ -66,6 +71,7 @@ pub static FAMILIES: &[&[Command]] = &[
     string::range::COMMANDS,
     string::counter::COMMANDS,
     string::lcs::COMMANDS,
+    transaction::COMMANDS,
 ];
 
 /// What became of a command that new programs should not use.
@@ -76,6 +82,9 @@ pub struct Deprecated {
     /// What to use instead; commands and arguments in backquotes.
     pub instead: &'static str,
 }
+/// Finds the arguments that are keys, by position, and tells what happens to them.
+pub type FindKeys = fn(Request<'_>) -> Option<Vec<(usize, KeyFlags)>>;
+
 /// The declaration of a command or subcommand.
 #[derive(Debug)]
 pub struct Command {
@@ -89,6 +98,11 @@ pub struct Command {
     pub flags: Flags,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// Finds the keys and what happens to them where the specifications cannot; `None` if the arguments contradict
+    /// themselves.
+    pub find_keys: Option<FindKeys>,
+    /// Whether a request touches keys that it does not name. Such a command has `find_keys`.
+    pub touches_unnamed_keys: fn(Request<'_>) -> bool,
     /// The documentation's chapter.
     pub group: Group,
     /// The first version of Redis that has it.
@@ -117,6 +131,8 @@ impl Command {
         arity: 1,
         flags: Flags::empty(),
         keys: &[],
+        find_keys: None,
+        touches_unnamed_keys: |_| false,
         group: Group::Generic,
         since: "1.0.0",
         summary: "",
@@ -207,7 +223,11 @@ bitflags! {
         const TOUCHES_ARBITRARY_KEYS = 1 << 19;
         /// Keys can only be found by looking at the arguments.
         const MOVABLEKEYS = 1 << 20;
-        /// Ours, not shown to clients: runs with every shard locked.
+        /// Ours, not shown to clients: runs at once even after MULTI.
+        const NOT_QUEUED = 1 << 29;
+        /// Ours: runs what was queued since MULTI.
+        const RUNS_QUEUE = 1 << 30;
+        /// Ours: runs with every shard locked.
         const EXCLUSIVE = 1 << 31;
     }
 }
@@ -218,6 +238,8 @@ impl Flags {
         .difference(Flags::MAY_REPLICATE)
         .difference(Flags::PROTECTED)
         .difference(Flags::TOUCHES_ARBITRARY_KEYS)
+        .difference(Flags::NOT_QUEUED)
+        .difference(Flags::RUNS_QUEUE)
         .difference(Flags::EXCLUSIVE);
 }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use thiserror::Error;
 use tracing::warn;
 
-use super::keyspec::{Begin, Find};
-use super::{Command, Flags};
+use super::Command;
+use super::locks::Locks;
 
 /// A command as the server knows it: its row and what was worked out from it at start.
 #[derive(Debug)]
@@ -23,48 +23,6 @@ pub struct Entry {
     pub subcommands: Vec<Entry>,
     /// Which shards are locked for it.
     pub locks: Locks,
-}
-
-/// Which shards are locked while a command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Locks {
-    /// None.
-    Nothing,
-    /// That of the key at this argument.
-    One(usize),
-    /// Those of all keys in this range of arguments, the last counted from the end if negative.
-    Range {
-        /// The first key.
-        first: usize,
-        /// The last key.
-        last: i32,
-        /// Distance between keys.
-        step: usize,
-    },
-    /// Those of the keys that all specifications of the row find.
-    Specs,
-    /// All.
-    All,
-}
-
-impl Locks {
-    fn of(row: &Command) -> Locks {
-        if row.flags.contains(Flags::EXCLUSIVE) {
-            return Locks::All;
-        }
-        match row.keys {
-            [] => Locks::Nothing,
-            [spec] => match (spec.begin, spec.find) {
-                (Begin::Index(first), Find::Range { last: 0, .. }) => Locks::One(first),
-                (Begin::Index(first), Find::Range { last, step }) => {
-                    let last = if last > 0 { first as i32 + last } else { last };
-                    Locks::Range { first, last, step }
-                }
-                _ => Locks::Specs,
-            },
-            _ => Locks::Specs,
-        }
-    }
 }
 
 /// A name folded to upper case and padded to 16 bytes, so that names compare as one number.

@@ -343,10 +343,19 @@ impl<'a> Db<'a> {
         result
     }
 
+    /// Whether a key is there but its time is over. Removes nothing.
+    pub fn is_dead(&mut self, key: Key<'_>) -> bool {
+        let now = self.moment.now;
+        let table = self.table(key);
+        let place = table.find(key.hash, key.bytes);
+        place.is_some_and(|place| is_dead(table.get(place), now))
+    }
+
     /// Announces that a key was changed.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
-        self.effects.record(self.index, key.bytes, event);
+        let watches = &self.locked.shard(key).watches;
+        self.effects.record(watches, self.index, key.bytes, event);
     }
 
     /// Announces that `count` elements of a key's value were changed by one command.
@@ -359,7 +368,9 @@ impl<'a> Db<'a> {
     /// Announces a further side of a change that was just announced; it is not counted again.
     #[inline]
     pub fn changed_too(&mut self, key: Key<'_>, event: Event) {
-        self.effects.record_side(self.index, key.bytes, event);
+        let watches = &self.locked.shard(key).watches;
+        self.effects
+            .record_side(watches, self.index, key.bytes, event);
     }
 
     /// Keys in this database. The exclusive section must be held.
@@ -466,7 +477,7 @@ pub(super) fn remove_dead(
     place: Place,
     effects: &Effects,
 ) -> Entry {
-    let table = shard.table_mut(database);
-    effects.record(database, table.get(place).key(), Event::EXPIRED);
+    let (table, watches) = shard.watched_table_mut(database);
+    effects.record(watches, database, table.get(place).key(), Event::EXPIRED);
     table.remove(place)
 }

@@ -1,9 +1,10 @@
 //! The effects funnel: every change to the keyspace passes here, while its shard is still locked.
 //!
-//! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are the dirty counter and
-//! the keyspace counters of INFO; the append-only file, keyspace notifications, WATCH and client-side caching read
-//! the same record.
+//! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are WATCH, the dirty
+//! counter and the keyspace counters of INFO; the append-only file, keyspace notifications and client-side caching
+//! read the same record.
 
+use super::watch::Watches;
 use crate::metric::Counter;
 
 /// What happened to a key, by the names that keyspace notifications give to events.
@@ -75,9 +76,10 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Takes note of one change to `key` in `database`.
+    /// Takes note of one change to `key` in `database`; the key's shard has these `watches`.
     #[inline]
-    pub fn record(&self, _database: usize, _key: &[u8], event: Event) {
+    pub fn record(&self, watches: &Watches, database: usize, key: &[u8], event: Event) {
+        watches.touch(database, key, event);
         match event.class {
             Class::Expired => self.expired.add(1),
             _ => self.dirty.add(1),
@@ -95,7 +97,9 @@ impl Effects {
     }
 
     /// Takes note of a further side of a change that was just recorded: a SET with an expiry is one change, with
-    /// the events `set` and `expire`.
+    /// the events `set` and `expire`, and a RENAME is one of two keys.
     #[inline]
-    pub fn record_side(&self, _database: usize, _key: &[u8], _event: Event) {}
+    pub fn record_side(&self, watches: &Watches, database: usize, key: &[u8], event: Event) {
+        watches.touch(database, key, event);
+    }
 }

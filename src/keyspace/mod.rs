@@ -9,6 +9,7 @@
 //! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
+//! - [`watch`] knows which keys transactions depend on.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
 //! - [`access`] dates or counts accesses for eviction and for OBJECT.
@@ -24,6 +25,7 @@ pub mod expire;
 pub mod reclaim;
 pub mod shard;
 mod walk;
+pub mod watch;
 
 pub use db::{Db, Expiry, Key};
 pub use entry::{Entry, EntryMut, EntryRef, NewValue, ValueMut, ValueRef};

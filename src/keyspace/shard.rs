@@ -16,7 +16,8 @@ use super::db::Key;
 use super::entry::Entry;
 use super::expire;
 use super::reclaim::Reclaimer;
-use crate::table::Table;
+use super::watch::Watches;
+use crate::table::{Table, hash};
 
 /// Shards per worker; enough that two workers seldom meet in one.
 const SHARDS_PER_WORKER: usize = 32;
@@ -28,6 +29,8 @@ pub struct Shard {
     /// By database number; a database that was never written to here may be missing.
     databases: Vec<Table<Entry>>,
     prefix_bits: u32,
+    /// Who depends on keys of this piece.
+    pub watches: Watches,
 }
 
 impl Shard {
@@ -53,12 +56,29 @@ impl Shard {
         self.databases.iter().enumerate()
     }
 
+    /// A table to change, and who watches its keys.
+    pub(super) fn watched_table_mut(&mut self, database: usize) -> (&mut Table<Entry>, &Watches) {
+        self.table_mut(database);
+        (&mut self.databases[database], &self.watches)
+    }
+
+    fn holds(&self, database: usize, key: &[u8]) -> bool {
+        self.table(database)
+            .is_some_and(|table| table.find(hash::of(key), key).is_some())
+    }
+
     fn swap(&mut self, a: usize, b: usize) {
+        let in_a = |key: &[u8]| self.holds(a, key);
+        let in_b = |key: &[u8]| self.holds(b, key);
+        self.watches.touch_replaced(a, in_a, in_b);
+        self.watches.touch_replaced(b, in_b, in_a);
         self.table_mut(a.max(b));
         self.databases.swap(a, b);
     }
 
     fn take(&mut self, database: usize) -> Table<Entry> {
+        self.watches
+            .touch_replaced(database, |key| self.holds(database, key), |_| false);
         let prefix_bits = self.prefix_bits;
         match self.databases.get_mut(database) {
             Some(table) => std::mem::replace(table, Table::new(prefix_bits)),
@@ -95,6 +115,7 @@ impl Keyspace {
             Slot(Mutex::new(Shard {
                 databases: Vec::new(),
                 prefix_bits: shard_bits,
+                watches: Watches::default(),
             }))
         };
         Keyspace {

@@ -50,6 +50,19 @@ impl<'a> Reply<'a> {
         self.out.len()
     }
 
+    /// Takes back what was written since the buffer held `start` bytes.
+    pub fn take_back(&mut self, start: usize) {
+        self.out.truncate(start);
+    }
+
+    /// The text of the error that was written since the buffer held `start` bytes, up to its end; `None` if something else was
+    /// written, or nothing.
+    #[inline]
+    pub fn error_since(&self, start: usize) -> Option<&[u8]> {
+        let text = self.out.get(start..)?.strip_prefix(b"-")?;
+        text.split(|&byte| byte == b'\r').next()
+    }
+
     /// Appends bytes that are already encoded.
     #[inline]
     pub fn raw(&mut self, encoded: &[u8]) {

@@ -95,6 +95,7 @@ impl Connection {
                 Turn::Closed => break,
             }
         }
+        self.client.unwatch(&self.worker.instance.keyspace);
         self.worker.instance.clients.unregister(self.client.id);
         self.worker.forget(self.client.id);
     }
@@ -371,18 +372,16 @@ impl Connection {
     /// Whether the client keeps more with us than the configuration allows.
     #[inline]
     fn exceeds_limits(&mut self, worker: &Worker) -> bool {
-        if self.input.is_none() && self.output.is_empty() {
+        if self.input.is_none() && self.output.is_empty() && self.client.transaction.is_none() {
             return false;
         }
         let config = worker.config();
         let peer = || self.client.handle.kind.peer();
-        if self
-            .input
-            .as_ref()
-            .is_some_and(|input| input.bytes.len() > config.clients.client_query_buffer_limit)
-        {
+        let unread = self.input.as_ref().map_or(0, |input| input.bytes.len());
+        let queued = self.client.transaction.as_ref().map_or(0, |it| it.bytes);
+        if unread + queued > config.clients.client_query_buffer_limit {
             info!(
-                "Closing client {} at {}: its request is larger than client-query-buffer-limit",
+                "Closing client {} at {}: its request or transaction is larger than client-query-buffer-limit",
                 self.client.id,
                 peer()
             );

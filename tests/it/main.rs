@@ -21,3 +21,4 @@ mod protocol;
 mod recipes;
 mod scan;
 mod strings;
+mod transactions;

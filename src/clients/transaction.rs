@@ -1,0 +1,84 @@
+//! What a client keeps between MULTI and EXEC, and since WATCH.
+
+use crate::keyspace::watch::Touched;
+use crate::keyspace::{Key, Keyspace};
+use crate::protocol::{OwnedRequest, Request};
+
+/// The commands since MULTI.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// In the order in which they came.
+    pub queue: Vec<Queued>,
+    /// Bytes of all arguments.
+    pub bytes: usize,
+    /// Whether a command was refused, so that EXEC will refuse the rest.
+    pub refused: bool,
+    /// Whether a command may change keys.
+    pub writes: bool,
+}
+
+/// A command that waits for EXEC.
+#[derive(Debug)]
+pub struct Queued {
+    /// The command, as [`Entry::id`](crate::command::registry::Entry).
+    pub command: usize,
+    /// Its arguments.
+    pub request: OwnedRequest,
+}
+
+impl Transaction {
+    /// Adds a command. Nothing more is kept of a transaction that will be refused.
+    pub fn push(&mut self, command: usize, request: Request<'_>, writes: bool) {
+        if self.refused {
+            return;
+        }
+        self.bytes += request.iter().map(<[u8]>::len).sum::<usize>();
+        self.writes |= writes;
+        self.queue.push(Queued {
+            command,
+            request: request.into(),
+        });
+    }
+
+    /// Takes note that a command was refused.
+    pub fn refuse(&mut self) {
+        *self = Transaction {
+            refused: true,
+            ..Transaction::default()
+        };
+    }
+}
+
+/// The keys that a client watches.
+#[derive(Debug, Default)]
+pub struct Watching {
+    /// Raised when one of them changes.
+    pub touched: Touched,
+    /// Each once.
+    pub keys: Vec<WatchedKey>,
+}
+
+/// A watched key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WatchedKey {
+    /// Its database.
+    pub database: usize,
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// Whether it was dead already when the watch began.
+    pub was_dead: bool,
+}
+
+impl Watching {
+    /// Takes the watches off their shards, locking one after the other; no shard may be locked by the caller.
+    pub fn end(self, keyspace: &Keyspace) {
+        for watched in &self.keys {
+            let key = Key::new(&watched.name);
+            keyspace.lock(keyspace.shard_of(key.hash)).watches.remove(
+                watched.database,
+                key.bytes,
+                &self.touched,
+            );
+        }
+    }
+}

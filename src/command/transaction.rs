@@ -1,0 +1,238 @@
+//! Transactions: MULTI, EXEC and DISCARD, and the watches that EXEC depends on.
+//!
+//! Between MULTI and EXEC the dispatcher queues what comes. EXEC locks the shards of all the keys that the queued commands
+//! name, and of the watched ones, and runs them one after the other under these locks: nobody sees a part of it, and
+//! whoever needs other shards goes on meanwhile.
+
+use super::call::{Call, KeyHashes};
+use super::dispatch::Batch;
+use super::locks::{self, Hashes, Needs};
+use super::registry::Entry;
+use super::{Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
+use crate::clients::{Client, WatchedKey, Watching};
+use crate::keyspace::{Db, Key};
+use crate::protocol::{Reply, Request};
+use crate::table::hash;
+
+const CONTROL: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::FAST)
+    .union(Flags::ALLOW_BUSY);
+
+/// The rows of this family.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "multi",
+        run: multi,
+        flags: CONTROL.union(Flags::NOT_QUEUED),
+        group: Group::Transactions,
+        since: "1.2.0",
+        summary: "Begins a transaction: the commands that follow wait for EXEC.",
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "exec",
+        run: exec,
+        flags: Flags::NOSCRIPT
+            .union(Flags::LOADING)
+            .union(Flags::STALE)
+            .union(Flags::SKIP_SLOWLOG)
+            .union(Flags::NOT_QUEUED)
+            .union(Flags::RUNS_QUEUE),
+        group: Group::Transactions,
+        since: "1.2.0",
+        summary: "Runs the commands of a transaction, unless a watched key has changed.",
+        complexity: "That of the commands",
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "discard",
+        run: discard,
+        flags: CONTROL.union(Flags::NOT_QUEUED),
+        group: Group::Transactions,
+        since: "2.0.0",
+        summary: "Forgets the commands of a transaction.",
+        complexity: "O(N) where N is the number of commands",
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "watch",
+        run: watch,
+        arity: -2,
+        flags: CONTROL.union(Flags::NOT_QUEUED),
+        keys: &[KeySpec::from(1, 1, KeyFlags::RO)],
+        group: Group::Transactions,
+        since: "2.2.0",
+        summary: "Lets the next transaction run only if these keys do not change until then.",
+        complexity: "O(1) for every key",
+        syntax: "key [key ...]",
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "unwatch",
+        run: unwatch,
+        flags: CONTROL,
+        group: Group::Transactions,
+        since: "2.2.0",
+        summary: "Forgets the watched keys.",
+        ..Command::DEFAULT
+    },
+];
+
+fn multi(call: &mut Call<'_>) -> Outcome {
+    if call.client.transaction.is_some() {
+        return Err(Error::text("ERR MULTI calls can not be nested"));
+    }
+    call.client.transaction = Some(Box::default());
+    call.reply.ok();
+    Ok(())
+}
+
+/// EXEC outside of a transaction; inside of one the dispatcher calls [`Batch::run_queue`].
+fn exec(_: &mut Call<'_>) -> Outcome {
+    Err(Error::text("ERR EXEC without MULTI"))
+}
+
+fn discard(call: &mut Call<'_>) -> Outcome {
+    if call.client.transaction.take().is_none() {
+        return Err(Error::text("ERR DISCARD without MULTI"));
+    }
+    call.client.unwatch(&call.instance.keyspace);
+    call.reply.ok();
+    Ok(())
+}
+
+fn watch(call: &mut Call<'_>) -> Outcome {
+    if call.client.transaction.is_some() {
+        return Err(Error::text("ERR WATCH inside MULTI is not allowed"));
+    }
+    call.reply.ok();
+    // What is broken stays so, whatever else is watched.
+    if call.client.watch_is_broken() {
+        return Ok(());
+    }
+    let database = call.db.index;
+    for argument in 1..call.len() {
+        let key = call.key(argument);
+        // Removes the key if its time is over and it may be removed now.
+        let was_dead = call.db.peek(key).is_none() && call.db.is_dead(key);
+        let watched = WatchedKey {
+            database,
+            name: key.bytes.into(),
+            was_dead,
+        };
+        let watching = call.client.watching.get_or_insert_default();
+        let known = |known: &WatchedKey| known.database == database && *known.name == *key.bytes;
+        if !watching.keys.iter().any(known) {
+            let watches = &mut call.db.locked.shard(key).watches;
+            watches.add(database, key.bytes, &watching.touched, was_dead);
+            watching.keys.push(watched);
+        }
+    }
+    Ok(())
+}
+
+fn unwatch(call: &mut Call<'_>) -> Outcome {
+    call.client.unwatch(&call.instance.keyspace);
+    call.reply.ok();
+    Ok(())
+}
+
+/// What a client is told when a command was refused; a transaction that it is in will be refused, too. An EXEC that is refused
+/// itself ends it.
+pub(super) fn refused(client: &mut Client, entry: Option<&Entry>, error: Error) -> Error {
+    if let Some(transaction) = &mut client.transaction {
+        transaction.refuse();
+    }
+    if !entry.is_some_and(|entry| entry.row.flags.contains(Flags::RUNS_QUEUE)) {
+        return error;
+    }
+    client.transaction = None;
+    let reason = error.to_string();
+    let reason = reason.strip_prefix("ERR ").unwrap_or(&reason);
+    Error::text(format!(
+        "EXECABORT Transaction discarded because of: {reason}"
+    ))
+}
+
+impl Batch<'_> {
+    /// EXEC: runs what the client has queued.
+    pub(super) fn run_queue(
+        &mut self,
+        client: &mut Client,
+        exec: &Entry,
+        request: Request<'_>,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let transaction = *client.transaction.take().unwrap_or_default();
+        let watching = *client.watching.take().unwrap_or_default();
+        let commands = &self.instance.commands;
+        let entry_of = |id| commands.by_id(id).expect("ids are those of commands");
+
+        let mut hashes: Hashes = (watching.keys.iter())
+            .map(|key| hash::of(&key.name))
+            .collect();
+        let mut needs = Needs::Keys;
+        for queued in &transaction.queue {
+            let entry = entry_of(queued.command);
+            if entry.needs_queued(queued.request.as_request(), &mut hashes) == Needs::All {
+                needs = Needs::All;
+            }
+        }
+        let locked = locks::lock(&self.instance.keyspace, needs, &hashes);
+        let mut db = self.db(client, locked, transaction.writes);
+        let broken = is_broken(&mut db, &watching);
+        let mut reply = Reply::new(out, client.version);
+        if transaction.refused {
+            return Err(Error::text(
+                "EXECABORT Transaction discarded because of previous errors.",
+            ));
+        }
+        if broken {
+            reply.null_array();
+            return Ok(());
+        }
+        reply.array(transaction.queue.len());
+        let mut call = Call {
+            request,
+            reply,
+            db,
+            client,
+            instance: self.instance,
+            config: self.config,
+            stats: self.stats,
+            command: exec,
+            hashes: KeyHashes::UNKNOWN,
+        };
+        for queued in &transaction.queue {
+            let entry = entry_of(queued.command);
+            call.request = queued.request.as_request();
+            call.command = entry;
+            let start = call.reply.buffered();
+            let outcome = (entry.row.run)(&mut call);
+            call.db.index = call.client.database;
+            call.db.touch = !call.client.no_touch;
+            self.account(entry, &mut call.reply, start, &outcome);
+        }
+        Ok(())
+    }
+}
+
+/// Takes the watches off and tells whether a watched key has changed or died.
+fn is_broken(db: &mut Db<'_>, watching: &Watching) -> bool {
+    for watched in &watching.keys {
+        let key = Key::new(&watched.name);
+        if !watched.was_dead {
+            // A look at a key whose time is over removes it, which breaks the watch.
+            db.within(watched.database, |db| db.peek(key).is_some());
+        }
+        let watches = &mut db.locked.shard(key).watches;
+        watches.remove(watched.database, key.bytes, &watching.touched);
+    }
+    watching.touched.is_raised()
+        || (watching.keys.iter()).any(|watched| {
+            let key = Key::new(&watched.name);
+            !watched.was_dead && db.within(watched.database, |db| db.is_dead(key))
+        })
+}
