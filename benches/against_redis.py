@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
-    cargo build --release && benches/against_redis.py [cpu] [throughput] [memory] [idle] [growth]
+    cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
 cpu         processor time of the server per command, user and system, all threads (/proc/PID/stat). It moves far less
             with whatever else the machine does than throughput does.
+types       the same for commands on hashes, lists, sets and sorted sets, at pipeline 16.
+collections resident bytes per collection, or per element of a large one.
 throughput  commands per second at pipeline 16, with as many client threads as there are cores.
 memory      resident bytes per key, all included: (resident when loaded - resident when empty) / keys.
 idle        resident bytes per idle connection.
 growth      round trips of a client that pings once a millisecond while 5 million keys are written.
 """
-import argparse, contextlib, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
+import argparse, contextlib, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
 TICK = os.sysconf("SC_CLK_TCK")
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -61,25 +63,41 @@ class Server:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) * 1024
 
     def benchmark(self, command, pipeline, requests, threads=1):
-        """Runs redis-benchmark; answers commands per second and server CPU microseconds per command."""
+        """Runs redis-benchmark with one of its tests, or with a list of words in which `__rand_int__` stands for twelve digits
+        below a million; answers commands per second and server CPU microseconds per command."""
         before = self.cpu()
-        words = ["redis-benchmark", "-p", self.port, "-t", command, "-P", pipeline, "-n", requests, "-r", 1000000, "-d", 64,
-                 "-c", 50, "-q"] + (["--threads", threads] if threads > 1 else [])
+        words = ["redis-benchmark", "-p", self.port, "-P", pipeline, "-n", requests, "-r", 1000000, "-d", 64, "-c", 50, "-q"]
+        words += ["--threads", threads] if threads > 1 else []
+        words += ["-t", command] if isinstance(command, str) else command
         output = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=True).stdout
         rate = float(re.findall(r"([\d.]+) requests per second", output)[-1])
         return rate, (self.cpu() - before) * 1e6 / requests
 
+    def send(self, commands, batch=200):
+        """Sends commands, each a list of words, in batches; all must be answered by a line."""
+        with self.connect() as client, client.makefile("rb") as replies:
+            commands = iter(commands)
+            while some := list(itertools.islice(commands, batch)):
+                client.sendall(b"".join(encode(command) for command in some))
+                for _ in some:
+                    if (line := replies.readline())[:1] == b"-":
+                        raise RuntimeError(line.decode())
 
-def load(server, keys, value, each=None):
-    """Writes `keys` keys of 16 bytes in batches; calls `each` after every batch."""
-    with server.connect() as client:
-        for low in range(0, keys, 1000):
-            count = min(1000, keys - low)
-            client.sendall(b"".join(b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%s\r\n" % (i, len(value), value)
-                                    for i in range(low, low + count)))
-            left = 5 * count
-            while left > 0:
-                left -= len(client.recv(left))
+
+def encode(words):
+    words = [str(word).encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+def load(server, keys, value):
+    """Writes `keys` keys of 16 bytes."""
+    server.send((["SET", f"key:{i:012}", value] for i in range(keys)), 1000)
+
+
+def chunks(words, size):
+    """Lists of `size` words each."""
+    words = iter(words)
+    return iter(lambda: list(itertools.islice(words, size)), [])
 
 
 def report(what, figures, unit):
@@ -100,7 +118,7 @@ def in_turns(rounds, measure):
 def cpu(name):
     figures = {}
     with Server(name) as server:
-        load(server, 1_000_000, b"x" * 64)
+        load(server, 1_000_000, "x" * 64)
         for pipeline, requests in (1, 300_000), (16, 2_000_000), (64, 3_000_000):
             for command in "get", "set":
                 figures[f"{command.upper()} at pipeline {pipeline}"] = server.benchmark(command, pipeline, requests)[1]
@@ -109,7 +127,7 @@ def cpu(name):
 
 def throughput(name):
     with Server(name) as server:
-        load(server, 1_000_000, b"x" * 64)
+        load(server, 1_000_000, "x" * 64)
         return {f"{command.upper()} at pipeline 16": server.benchmark(command, 16, 4_000_000, os.cpu_count())[0] / 1000
                 for command in ("get", "set")}
 
@@ -119,8 +137,78 @@ def memory(name):
     for size in 64, 8:
         with Server(name) as server:
             empty = server.resident()
-            load(server, 1_000_000, b"x" * size)
+            load(server, 1_000_000, "x" * size)
             figures[f"1M keys of 16 B, values of {size} B"] = (server.resident() - empty) / 1_000_000
+    return figures
+
+
+def members(count, offset=0):
+    return (f"element:{i:012}" for i in range(offset, offset + count))
+
+
+def fill(server, command, key, words, each=1000):
+    """Gives a large collection its elements, which take an even number of words."""
+    server.send(([command, key, *some] for some in chunks(words, each)), 20)
+
+
+def scored(count, offset=0):
+    return (word for i, member in enumerate(members(count, offset)) for word in (i, member))
+
+
+def fields(count):
+    return (word for member in members(count) for word in (member, "x" * 8))
+
+
+def types(name):
+    rand = "element:__rand_int__"
+    figures = {}
+    with Server(name) as server:
+        fill(server, "RPUSH", "list300", members(300))
+        fill(server, "HSET", "hash50", fields(50))
+        fill(server, "ZADD", "zset100", scored(100))
+        for key, offset in ("10k", 0), ("other10k", 5000):
+            fill(server, "SADD", "set" + key, members(10_000, offset))
+            fill(server, "ZADD", "zset" + key, scored(10_000, offset))
+        fill(server, "RPUSH", "list10k", ((i * 7919) % 10_007 for i in range(10_000)))
+        for what, words, requests in [
+            ("HSET", ["HSET", "hash", rand, "xxxxxxxx"], 1_500_000),
+            ("HGET", ["HGET", "hash", rand], 1_500_000),
+            ("LPUSH", ["LPUSH", "list", rand], 1_500_000),
+            ("LPOP", ["LPOP", "list"], 1_500_000),
+            ("SADD", ["SADD", "set", rand], 1_500_000),
+            ("SPOP", ["SPOP", "set"], 700_000),
+            ("ZADD", ["ZADD", "zset", "__rand_int__", rand], 1_000_000),
+            ("ZRANK", ["ZRANK", "zset", rand], 1_000_000),
+            ("ZRANGEBYSCORE of 10", ["ZRANGEBYSCORE", "zset", "__rand_int__", "+inf", "LIMIT", 0, 10], 700_000),
+            ("LRANGE of 300", ["LRANGE", "list300", 0, 299], 100_000),
+            ("HGETALL of 50", ["HGETALL", "hash50"], 200_000),
+            ("ZRANGE of 100", ["ZRANGE", "zset100", 0, 99], 200_000),
+            ("SINTER of two of 10k", ["SINTER", "set10k", "setother10k"], 1000),
+            ("ZUNIONSTORE of two of 10k", ["ZUNIONSTORE", "union", 2, "zset10k", "zsetother10k"], 500),
+            ("SORT of 10k", ["SORT", "list10k"], 500),
+        ]:
+            figures[what] = server.benchmark(words, 16, requests)[1]
+    return figures
+
+
+def collections(name):
+    figures = {}
+    for what, count, commands in [
+        ("200k hashes of 10 fields", 200_000,
+         lambda: (["HSET", f"hash:{i:012}", *(word for j in range(10) for word in (f"field:{j}", f"v{j:02}{i % 100000:05}"))]
+                  for i in range(200_000))),
+        ("100k sorted sets of 20", 100_000,
+         lambda: (["ZADD", f"zset:{i:012}", *(word for j in range(20) for word in ((i * 20 + j) % 1000000, f"member:{j:02}"))]
+                  for i in range(100_000))),
+        ("an element of a zset of 1M", 1_000_000, lambda: (["ZADD", "zset", *some] for some in chunks(scored(1_000_000), 2000))),
+        ("an element of a set of 1M", 1_000_000, lambda: (["SADD", "set", *some] for some in chunks(members(1_000_000), 1000))),
+        ("a field of a hash of 1M", 1_000_000, lambda: (["HSET", "hash", *some] for some in chunks(fields(1_000_000), 2000))),
+        ("an element of a list of 1M", 1_000_000, lambda: (["RPUSH", "list", *some] for some in chunks(members(1_000_000), 1000))),
+    ]:
+        with Server(name) as server:
+            empty = server.resident()
+            server.send(commands(), 50)
+            figures[what] = (server.resident() - empty) / count
     return figures
 
 
@@ -164,7 +252,7 @@ def growth(name):
     return {"ping p99.9 while growing to 5M": trips[int(len(trips) * 0.999)], "worst ping while growing to 5M": trips[-1]}
 
 
-MEASURES = {"cpu": (cpu, "us/op"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
+MEASURES = {"cpu": (cpu, "us/op"), "types": (types, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
             "idle": (idle, "B"), "growth": (growth, "ms")}
 
 
@@ -177,7 +265,7 @@ def main():
     if options.load:
         writer = object.__new__(Server)
         writer.port = options.load
-        return load(writer, 5_000_000, b"x" * 64)
+        return load(writer, 5_000_000, "x" * 64)
     unknown = set(options.measure) - set(MEASURES)
     if unknown:
         parser.error(f"unknown measure: {', '.join(sorted(unknown))}")
