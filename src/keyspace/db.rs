@@ -182,50 +182,10 @@ impl<'a> Db<'a> {
         key: Key<'_>,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Option<R>, WrongType> {
-        let Some(place) = self.find(key) else {
-            return Ok(None);
-        };
-        self.touch(key, place);
-        let table = self.table(key);
-        let (result, after) = match table.get_mut(place).into_value() {
-            ValueMut::Object(object) => {
-                let value = T::of_mut(object).ok_or(WrongType)?;
-                let result = change(value);
-                (
-                    result,
-                    if value.is_empty() {
-                        After::Empty
-                    } else {
-                        After::InPlace
-                    },
-                )
-            }
-            ValueMut::Packed(packing, bytes) => {
-                // Room for one short element more, so that most changes allocate once.
-                let mut copy = Vec::with_capacity(bytes.len() + 64);
-                copy.extend_from_slice(bytes);
-                let mut value = T::from_packed(packing, copy).ok_or(WrongType)?;
-                let result = change(&mut value);
-                (
-                    result,
-                    if value.is_empty() {
-                        After::Empty
-                    } else {
-                        After::Changed(value)
-                    },
-                )
-            }
-            ValueMut::Int(_) | ValueMut::Inline(_) => return Err(WrongType),
-        };
-        match after {
-            After::InPlace => {}
-            After::Empty => {
-                let entry = self.table(key).remove(place);
-                self.discard(entry);
-            }
-            After::Changed(value) => self.settle(key, place, value),
+        match self.find(key) {
+            Some(place) => self.update_at(key, place, change).map(Some),
+            None => Ok(None),
         }
-        Ok(Some(result))
     }
 
     /// As [`Db::update`], on an empty collection if the key is not there.
@@ -237,8 +197,8 @@ impl<'a> Db<'a> {
         key: Key<'_>,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<R, WrongType> {
-        if self.find(key).is_some() {
-            return Ok(self.update(key, change)?.expect("the key was just found"));
+        if let Some(place) = self.find(key) {
+            return self.update_at(key, place, change);
         }
         let mut value = T::default();
         let result = change(&mut value);
@@ -246,6 +206,45 @@ impl<'a> Db<'a> {
             with_new_value(value, |value| self.insert(key, value, None));
         }
         Ok(result)
+    }
+
+    fn update_at<T: Collection, R>(
+        &mut self,
+        key: Key<'_>,
+        place: Place,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, WrongType> {
+        /// Room for a short element more, so that most changes of a copy allocate once.
+        const SLACK: usize = 64;
+        self.touch(key, place);
+        match self.table(key).get_mut(place).into_value() {
+            ValueMut::Object(object) => {
+                let value = T::of_mut(object).ok_or(WrongType)?;
+                let result = change(value);
+                if value.is_empty() {
+                    self.remove_at(key, place);
+                }
+                Ok(result)
+            }
+            ValueMut::Packed(packing, bytes) => {
+                let mut copy = Vec::with_capacity(bytes.len() + SLACK);
+                copy.extend_from_slice(bytes);
+                let mut value = T::from_packed(packing, copy).ok_or(WrongType)?;
+                let result = change(&mut value);
+                if value.is_empty() {
+                    self.remove_at(key, place);
+                } else {
+                    self.settle(key, place, value);
+                }
+                Ok(result)
+            }
+            ValueMut::Int(_) | ValueMut::Inline(_) => Err(WrongType),
+        }
+    }
+
+    fn remove_at(&mut self, key: Key<'_>, place: Place) {
+        let entry = self.table(key).remove(place);
+        self.discard(entry);
     }
 
     /// Stores a collection under a key, whatever was there before; an empty one removes the key. Answers whether the key is
@@ -426,16 +425,6 @@ impl<'a> Db<'a> {
             self.changed(key, Event::EXPIRED);
         }
     }
-}
-
-/// What a change left of a collection.
-enum After<T> {
-    /// Nothing.
-    Empty,
-    /// It changed where it lies.
-    InPlace,
-    /// A changed copy, to be stored.
-    Changed(T),
 }
 
 /// Passes a collection on in the form in which an entry takes it.
