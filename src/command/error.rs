@@ -34,6 +34,9 @@ pub enum Error {
     /// The result would not fit 64 bits.
     #[error("ERR increment or decrement would overflow")]
     Overflow,
+    /// A sum of decimal numbers that is none.
+    #[error("ERR increment would produce NaN or Infinity")]
+    SumNotFinite,
     /// The key is not there.
     #[error("ERR no such key")]
     NoSuchKey,

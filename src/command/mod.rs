@@ -8,6 +8,7 @@
 //!   [`dispatch`] decides whether it runs.
 //! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
 //! - [`instance`] is what all connections of one server share.
+//! - [`random`] is what commands that answer random elements have in common.
 
 pub mod call;
 pub mod dispatch;
@@ -30,9 +31,11 @@ pub mod database;
 pub mod debug;
 pub mod expire;
 pub mod function;
+pub mod hash;
 pub mod keys;
 pub mod memory;
 pub mod object;
+pub mod random;
 pub mod scan;
 pub mod server;
 pub mod string;
@@ -61,6 +64,10 @@ pub static FAMILIES: &[&[Command]] = &[
     debug::COMMANDS,
     expire::COMMANDS,
     function::COMMANDS,
+    hash::counter::COMMANDS,
+    hash::read::COMMANDS,
+    hash::whole::COMMANDS,
+    hash::write::COMMANDS,
     keys::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,

@@ -214,14 +214,13 @@ pub fn collection<T: Collection>(
 ) -> Outcome {
     let cursor = parse_cursor(call.arg(2)).ok_or(Error::InvalidCursor)?;
     let options = Options::parse(call, 3, walked);
-    let Some(entry) = call.db.read(call.key(1)) else {
+    let Some(collection) = call.db.collection::<T>(call.key(1))? else {
         // A key that is not there hides what is wrong with the options.
         call.reply.array(2);
         call.reply.bulk(b"0");
         call.reply.empty_array();
         return Ok(());
     };
-    let collection = entry.collection::<T>()?;
     let options = options?;
     let mut found = Found::new(&options);
     let mut steps = options.count.saturating_mul(STEPS_PER_COUNT);

@@ -99,6 +99,21 @@ impl<'a> Db<'a> {
         Some(self.table(key).get(place))
     }
 
+    /// Reads the collection under a key, as [`Db::read`]; `None` if the key is not there.
+    ///
+    /// # Errors
+    /// When the value is of another type.
+    #[inline]
+    pub fn collection<T: Collection>(
+        &mut self,
+        key: Key<'_>,
+    ) -> Result<Option<T::Ref<'_>>, WrongType> {
+        match self.read(key) {
+            Some(entry) => entry.value().collection::<T>().map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Looks at a key and leaves no trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {

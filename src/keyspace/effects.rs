@@ -50,6 +50,10 @@ events! {
     DEL = Generic "del";
     EXPIRE = Generic "expire";
     EXPIRED = Expired "expired";
+    HDEL = Hash "hdel";
+    HINCRBY = Hash "hincrby";
+    HINCRBYFLOAT = Hash "hincrbyfloat";
+    HSET = Hash "hset";
     INCRBY = String "incrby";
     INCRBYFLOAT = String "incrbyfloat";
     MOVE_FROM = Generic "move_from";

@@ -357,7 +357,7 @@ impl<'a> EntryRef<'a> {
 
     /// The value as a collection of type `T`.
     #[inline]
-    pub fn collection<T: Collection + 'a>(self) -> Result<T::Ref<'a>, WrongType> {
+    pub fn collection<T: Collection>(self) -> Result<T::Ref<'a>, WrongType> {
         self.value().collection::<T>()
     }
 

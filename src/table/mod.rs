@@ -67,7 +67,7 @@ impl<T: Stored> fmt::Debug for Table<T> {
 }
 
 /// Where an item lies. Good until the next insertion into the table or removal from it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
     segment: u32,
     bucket: u32,

@@ -1,14 +1,25 @@
 //! The members of a large collection: the keyspace's table, with its hashes computed here.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use fastrand::Rng;
 
 use super::member::{Member, MemberMut, MemberRef};
+use super::sample::{self, Sampling};
 use crate::table::{Place, Table, hash};
 
 /// Members by key, in hash order. All operations on one member take constant time.
 pub struct Members(Table<Member>);
+
+/// Where a member is or would be, as [`Members::slot`] found out. Good until the next insertion or removal.
+#[derive(Clone, Copy, Debug)]
+pub enum Slot {
+    /// There is one.
+    At(Place),
+    /// There is none; this is its key's hash.
+    Vacant(u64),
+}
 
 impl Default for Members {
     fn default() -> Members {
@@ -55,12 +66,26 @@ impl Members {
         self.0.get_mut(place)
     }
 
+    /// Where the member of this key is, or would be.
+    #[inline]
+    pub fn slot(&self, key: &[u8]) -> Slot {
+        let hash = hash::of(key);
+        self.0.find(hash, key).map_or(Slot::Vacant(hash), Slot::At)
+    }
+
     /// Sets the value of a key; answers whether the key is new.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> bool {
-        let hash = hash::of(key);
-        let Some(place) = self.0.find(hash, key) else {
-            self.0.insert(hash, Member::new(key, value));
-            return true;
+        self.set_at(self.slot(key), key, value)
+    }
+
+    /// As [`Members::set`], where the key's slot is known.
+    pub fn set_at(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> bool {
+        let place = match slot {
+            Slot::At(place) => place,
+            Slot::Vacant(hash) => {
+                self.0.insert(hash, Member::new(key, value));
+                return true;
+            }
         };
         if self.0.get(place).value().len() == value.len() {
             self.0.get_mut(place).into_value().copy_from_slice(value);
@@ -83,6 +108,31 @@ impl Members {
     /// A random member, each as likely as any other; `None` if there are none.
     pub fn random(&self, rng: &mut Rng) -> Option<Place> {
         self.0.random(rng)
+    }
+
+    /// Visits random members.
+    pub fn sample(&self, sampling: Sampling, rng: &mut Rng, mut visit: impl FnMut(MemberRef<'_>)) {
+        /// Beyond this share of all members, drawing ones that are new takes longer than passing all of them once.
+        const MOST: usize = 3;
+        match sampling {
+            Sampling::Distinct(count) if count.saturating_mul(MOST) > self.len() => {
+                sample::visit(self.iter(), self.len(), sampling, rng, visit);
+            }
+            Sampling::Distinct(count) => {
+                let mut drawn = HashSet::with_capacity(count);
+                while drawn.len() < count
+                    && let Some(place) = self.random(rng)
+                {
+                    if drawn.insert(place) {
+                        visit(self.at(place));
+                    }
+                }
+            }
+            Sampling::Repeated(count) => {
+                let draws = (0..count).map_while(|_| self.random(rng));
+                draws.for_each(|place| visit(self.at(place)));
+            }
+        }
     }
 
     /// All members, roughly in hash order.

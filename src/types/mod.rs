@@ -7,6 +7,7 @@
 //! - [`bits`] and [`lcs`] are what some commands make of strings.
 //! - [`listpack`] is what small collections are packed into.
 //! - [`members`] is the table of a large hash, set or sorted set; [`member`] is one element of it.
+//! - [`sample`] chooses elements at random.
 
 pub mod bits;
 pub mod hash;
@@ -15,6 +16,7 @@ pub mod list;
 pub mod listpack;
 pub mod member;
 pub mod members;
+pub mod sample;
 pub mod set;
 pub mod string;
 pub mod zset;
@@ -89,7 +91,7 @@ pub struct Limits {
 }
 
 /// A type whose values hold elements. A key whose collection becomes empty is removed.
-pub trait Collection: Default {
+pub trait Collection: Default + 'static {
     /// The value as a reader sees it, wherever its bytes are.
     type Ref<'a>: Copy;
 

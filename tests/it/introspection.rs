@@ -19,6 +19,7 @@ const OTHER_IN_7_0: &[(&str, &str, &str)] = &[
     ("client|kill", "arguments", "7.2 names an argument otherwise; MAXAGE is of 7.4"),
     ("client|list", "arguments", "7.2 has no group around ID"),
     ("config|get", "arguments", "7.2 has no group around the parameter"),
+    ("hscan", "arguments", "NOVALUES is of 7.4"),
     ("lcs", "arguments", "7.2 names an argument otherwise"),
     ("set", "arguments", "IFEQ is of Valkey"),
     ("command|getkeys", "arguments", "7.0 does not document them"),

@@ -122,7 +122,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
         .map(|(value, increment)| value + increment)
         .ok_or(Error::NotFloat)?;
     if sum.is_nan() || sum.is_infinite() {
-        return Err(Error::text("ERR increment would produce NaN or Infinity"));
+        return Err(Error::SumNotFinite);
     }
     let mut text = Vec::new();
     sum.write_human(&mut text);

@@ -63,7 +63,7 @@ impl<'a> ValueRef<'a> {
 
     /// The value as a collection of type `T`.
     #[inline]
-    pub fn collection<T: Collection + 'a>(self) -> Result<T::Ref<'a>, WrongType> {
+    pub fn collection<T: Collection>(self) -> Result<T::Ref<'a>, WrongType> {
         let view = match self {
             ValueRef::Packed(packing, bytes) => T::view_packed(packing, bytes),
             ValueRef::Object(object) => T::of(object).map(T::view),
