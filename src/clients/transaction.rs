@@ -65,8 +65,6 @@ pub struct WatchedKey {
     pub database: usize,
     /// Its name.
     pub name: Box<[u8]>,
-    /// Whether it was dead already when the watch began.
-    pub was_dead: bool,
 }
 
 impl Watching {

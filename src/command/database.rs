@@ -81,8 +81,9 @@ fn flush(call: &mut Call<'_>, databases: Range<usize>) -> Outcome {
         2 if call.is(1, "SYNC") => false,
         _ => return Err(Error::Syntax),
     };
+    let now = call.db.now();
     for database in databases {
-        let tables = call.db.locked.take(database);
+        let tables = call.db.locked.take(database, now);
         let keys = tables.iter().map(|table| table.len() as u64).sum();
         call.stats.effects.flushed(database, keys);
         for table in tables {
@@ -114,7 +115,8 @@ fn swapdb(call: &mut Call<'_>) -> Outcome {
         return Err(Error::DatabaseIndex);
     };
     if first != second {
-        call.db.locked.swap(first, second);
+        let now = call.db.now();
+        call.db.locked.swap(first, second, now);
     }
     call.stats.effects.swapped(first, second);
     call.reply.ok();

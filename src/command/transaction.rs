@@ -120,11 +120,9 @@ fn watch(call: &mut Call<'_>) -> Outcome {
         let watched = WatchedKey {
             database,
             name: key.bytes.into(),
-            was_dead,
         };
         let watching = call.client.watching.get_or_insert_default();
-        let known = |known: &WatchedKey| known.database == database && *known.name == *key.bytes;
-        if !watching.keys.iter().any(known) {
+        if !watching.keys.contains(&watched) {
             let watches = &mut call.db.locked.shard(key).watches;
             watches.add(database, key.bytes, &watching.touched, was_dead);
             watching.keys.push(watched);
@@ -221,18 +219,12 @@ impl Batch<'_> {
 
 /// Takes the watches off and tells whether a watched key has changed or died.
 fn is_broken(db: &mut Db<'_>, watching: &Watching) -> bool {
+    let mut broken = false;
     for watched in &watching.keys {
         let key = Key::new(&watched.name);
-        if !watched.was_dead {
-            // A look at a key whose time is over removes it, which breaks the watch.
-            db.within(watched.database, |db| db.peek(key).is_some());
-        }
         let watches = &mut db.locked.shard(key).watches;
-        watches.remove(watched.database, key.bytes, &watching.touched);
+        let was_dead = watches.remove(watched.database, key.bytes, &watching.touched);
+        broken |= !was_dead && db.within(watched.database, |db| db.is_dead(key));
     }
-    watching.touched.is_raised()
-        || (watching.keys.iter()).any(|watched| {
-            let key = Key::new(&watched.name);
-            !watched.was_dead && db.within(watched.database, |db| db.is_dead(key))
-        })
+    broken || watching.touched.is_raised()
 }

@@ -12,11 +12,11 @@
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::db::Key;
+use super::db::{Key, is_dead};
 use super::entry::Entry;
 use super::expire;
 use super::reclaim::Reclaimer;
-use super::watch::Watches;
+use super::watch::{Presence, Watches};
 use crate::table::{Table, hash};
 
 /// Shards per worker; enough that two workers seldom meet in one.
@@ -62,28 +62,37 @@ impl Shard {
         (&mut self.databases[database], &self.watches)
     }
 
-    fn holds(&self, database: usize, key: &[u8]) -> bool {
-        self.table(database)
-            .is_some_and(|table| table.find(hash::of(key), key).is_some())
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        let in_a = |key: &[u8]| self.holds(a, key);
-        let in_b = |key: &[u8]| self.holds(b, key);
+    fn swap(&mut self, a: usize, b: usize, now: u64) {
+        let databases = &self.databases;
+        let in_a = |key: &[u8]| presence(databases.get(a), key, now);
+        let in_b = |key: &[u8]| presence(databases.get(b), key, now);
         self.watches.touch_replaced(a, in_a, in_b);
         self.watches.touch_replaced(b, in_b, in_a);
         self.table_mut(a.max(b));
         self.databases.swap(a, b);
     }
 
-    fn take(&mut self, database: usize) -> Table<Entry> {
-        self.watches
-            .touch_replaced(database, |key| self.holds(database, key), |_| false);
+    fn take(&mut self, database: usize, now: u64) -> Table<Entry> {
+        let table = self.databases.get(database);
+        self.watches.touch_replaced(
+            database,
+            |key| presence(table, key, now),
+            |_| Presence::Absent,
+        );
         let prefix_bits = self.prefix_bits;
         match self.databases.get_mut(database) {
             Some(table) => std::mem::replace(table, Table::new(prefix_bits)),
             None => Table::new(prefix_bits),
         }
+    }
+}
+
+fn presence(table: Option<&Table<Entry>>, key: &[u8], now: u64) -> Presence {
+    let found = table.and_then(|table| Some(table.get(table.find(hash::of(key), key)?)));
+    match found {
+        None => Presence::Absent,
+        Some(entry) if is_dead(entry, now) => Presence::Dead,
+        Some(_) => Presence::Alive,
     }
 }
 
@@ -337,18 +346,18 @@ impl<'a> Locked<'a> {
             .sum()
     }
 
-    /// Exchanges two databases. The exclusive section must be held.
-    pub fn swap(&mut self, a: usize, b: usize) {
+    /// Exchanges two databases at the time `now`. The exclusive section must be held.
+    pub fn swap(&mut self, a: usize, b: usize, now: u64) {
         for shard in self.all() {
-            shard.swap(a, b);
+            shard.swap(a, b, now);
         }
     }
 
-    /// Empties a database and hands over what it held. The exclusive section must be held.
-    pub fn take(&mut self, database: usize) -> Vec<Table<Entry>> {
+    /// Empties a database at the time `now` and hands over what it held. The exclusive section must be held.
+    pub fn take(&mut self, database: usize, now: u64) -> Vec<Table<Entry>> {
         self.all()
             .iter_mut()
-            .map(|shard| shard.take(database))
+            .map(|shard| shard.take(database, now))
             .filter(|table| !table.is_empty())
             .collect()
     }

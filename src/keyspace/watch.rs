@@ -57,15 +57,19 @@ impl Watches {
         }
     }
 
-    /// Takes back what [`Watches::add`] did.
-    pub fn remove(&mut self, database: usize, key: &[u8], touched: &Touched) {
+    /// Takes back what [`Watches::add`] did; answers whether the key is known to have been dead, so that it cannot die
+    /// again.
+    pub fn remove(&mut self, database: usize, key: &[u8], touched: &Touched) -> bool {
         let Some(watches) = self.0.get_mut(key) else {
-            return;
+            return false;
         };
-        watches.retain(|watch| watch.database != database || !watch.touched.is(touched));
+        let mine = |watch: &Watch| watch.database == database && watch.touched.is(touched);
+        let was_dead = watches.iter().any(|watch| mine(watch) && watch.was_dead);
+        watches.retain(|watch| !mine(watch));
         if watches.is_empty() {
             self.0.remove(key);
         }
+        was_dead
     }
 
     /// Tells the watchers of a key that something happened to it.
@@ -86,20 +90,36 @@ impl Watches {
         }
     }
 
-    /// Tells the watchers in a database that all its keys went, and others may have come: `before` and `after` tell
-    /// whether a key is there.
+    /// Tells the watchers in a database that all its keys went, and others may have come. A dead key is as good as none.
     pub(super) fn touch_replaced(
-        &self,
+        &mut self,
         database: usize,
-        before: impl Fn(&[u8]) -> bool,
-        after: impl Fn(&[u8]) -> bool,
+        before: impl Fn(&[u8]) -> Presence,
+        after: impl Fn(&[u8]) -> Presence,
     ) {
-        for (key, watches) in &self.0 {
-            for watch in watches.iter().filter(|watch| watch.database == database) {
-                if after(key) || (before(key) && !watch.was_dead) {
+        for (key, watches) in &mut self.0 {
+            let (before, after) = (before(key), after(key));
+            for watch in watches
+                .iter_mut()
+                .filter(|watch| watch.database == database)
+            {
+                let was_there = before != Presence::Absent && !watch.was_dead;
+                if was_there || after == Presence::Alive {
                     watch.touched.raise();
                 }
+                watch.was_dead = after == Presence::Dead;
             }
         }
     }
+}
+
+/// What is found under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Nothing.
+    Absent,
+    /// A key.
+    Alive,
+    /// A key whose time is over.
+    Dead,
 }
