@@ -1,55 +1,26 @@
-//! Commands on several keys are one step to everybody else, and never wait for each other in a circle.
-//!
-//! All scenarios run at once on one server, their commands in pipelines so that workers overlap, and each checks its invariant
-//! all the while. A deadlock shows as a reply that does not come within the client's limit.
+//! Commands on whole keys, strings among them.
 
+use super::{Scenario, all_equal, play};
 use crate::command;
-use crate::support::{Client, Server, Setup, Value};
+use crate::support::{Client, Server, Value};
 
-/// Batches that each connection sends.
-const ROUNDS: usize = 400;
-/// Commands in a batch.
-const DEPTH: usize = 16;
-
-type Scenario = fn(&Server, usize);
-
-#[test]
-fn multi_key_commands_are_atomic_and_do_not_deadlock() {
-    let server = Setup::minium().with("io-threads", "4").start();
-    prepare(&mut server.connect());
-    let scenarios: &[Scenario] = &[
-        mset,
-        msetnx,
-        renamenx,
-        rename,
-        copy,
-        move_key,
-        swapdb,
-        unordered_locks,
-    ];
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..3)
-            .flat_map(|worker| scenarios.iter().map(move |scenario| (worker, scenario)))
-            .map(|(worker, scenario)| {
-                let server = &server;
-                scope.spawn(move || scenario(server, worker))
-            })
-            .collect();
-        for scenario in running {
-            if let Err(panic) = scenario.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    });
-    check_the_end(&mut server.connect());
-}
+pub(super) const SCENARIOS: &[Scenario] = &[
+    mset,
+    msetnx,
+    renamenx,
+    rename,
+    copy,
+    move_key,
+    swapdb,
+    unordered_locks,
+];
 
 const RING: [&str; 8] = [
     "ring:0", "ring:1", "ring:2", "ring:3", "ring:4", "ring:5", "ring:6", "ring:7",
 ];
 const TOKENS: i64 = 4;
 
-fn prepare(client: &mut Client) {
+pub(super) fn prepare(client: &mut Client) {
     for token in &RING[..TOKENS as usize] {
         client.call(&["SET", token, "token"]);
     }
@@ -67,7 +38,7 @@ fn prepare(client: &mut Client) {
     client.line("SELECT 0");
 }
 
-fn check_the_end(client: &mut Client) {
+pub(super) fn check_the_end(client: &mut Client) {
     assert_eq!(
         client.call(&[&["EXISTS"][..], &RING].concat()),
         Value::Int(TOKENS),
@@ -87,35 +58,6 @@ fn check_the_end(client: &mut Client) {
     }
     sizes.sort_unstable();
     assert_eq!(sizes, [10, 20], "sizes of the swapped databases");
-}
-
-/// Sends batches of what `command` makes and hands each reply to `check`.
-fn play(
-    server: &Server,
-    database: &str,
-    mut command: impl FnMut(usize) -> Vec<Vec<u8>>,
-    mut check: impl FnMut(&[Vec<u8>], Value),
-) {
-    let mut client = server.connect();
-    assert!(client.call(&["SELECT", database]).is_ok());
-    for round in 0..ROUNDS {
-        let batch: Vec<_> = (0..DEPTH).map(|i| command(round * DEPTH + i)).collect();
-        let replies = client
-            .try_pipeline(&batch)
-            .expect("an answer: without one, commands wait for each other for ever");
-        for (command, reply) in batch.iter().zip(replies) {
-            check(command, reply);
-        }
-    }
-}
-
-#[track_caller]
-fn all_equal(reply: &Value) {
-    let elements = reply.elements();
-    assert!(
-        elements.iter().all(|element| *element == elements[0]),
-        "torn: {reply:?}"
-    );
 }
 
 /// Writers give all keys one value, in different orders; readers never see two values.
