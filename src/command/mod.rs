@@ -4,8 +4,8 @@
 //! categories and `docs/compatibility.md` are all derived from it.
 //!
 //! - [`call`] is what a command's function sees; [`error`] what it may answer instead of a reply.
-//! - [`keyspec`] finds the keys among the arguments, [`locks`] the shards that they need; [`registry`] finds a row by name;
-//!   [`dispatch`] decides whether it runs.
+//! - [`keyspec`] finds the keys among the arguments, [`locks`] the shards that they need; [`numkeys`] reads how many there
+//!   are; [`registry`] finds a row by name; [`dispatch`] decides whether it runs.
 //! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
 //! - [`instance`] is what all connections of one server share.
 //! - [`random`] is what commands that answer random elements have in common.
@@ -17,6 +17,7 @@ pub mod help;
 pub mod instance;
 pub mod keyspec;
 pub mod locks;
+pub mod numkeys;
 pub mod registry;
 pub mod syntax;
 
@@ -38,6 +39,7 @@ pub mod object;
 pub mod random;
 pub mod scan;
 pub mod server;
+pub mod set;
 pub mod string;
 pub mod transaction;
 
@@ -73,6 +75,10 @@ pub static FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
+    set::member::COMMANDS,
+    set::whole::COMMANDS,
+    set::random::COMMANDS,
+    set::algebra::COMMANDS,
     string::whole::COMMANDS,
     string::many::COMMANDS,
     string::range::COMMANDS,

@@ -9,7 +9,7 @@ use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, Value
 use super::shard::{Locked, Shard};
 use crate::table::hash;
 use crate::table::{Place, Table};
-use crate::types::{Collection, WrongType};
+use crate::types::{Collection, Object, WrongType};
 
 /// A key and its hash, computed once.
 #[derive(Clone, Copy, Debug)]
@@ -329,6 +329,11 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn discard(&self, entry: Entry) {
         self.locked.keyspace().reclaimer.discard(entry);
+    }
+
+    /// As [`Db::discard`], for a value that has left its entry.
+    pub fn free(&self, value: Object) {
+        self.locked.keyspace().reclaimer.discard_value(value);
     }
 
     /// Sets or clears the deadline of a key that exists. The caller announces the change.

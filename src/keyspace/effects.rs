@@ -61,9 +61,15 @@ events! {
     PERSIST = Generic "persist";
     RENAME_FROM = Generic "rename_from";
     RENAME_TO = Generic "rename_to";
+    SADD = Set "sadd";
+    SDIFFSTORE = Set "sdiffstore";
     SET = String "set";
     SETBIT = String "setbit";
     SETRANGE = String "setrange";
+    SINTERSTORE = Set "sinterstore";
+    SPOP = Set "spop";
+    SREM = Set "srem";
+    SUNIONSTORE = Set "sunionstore";
 }
 
 /// What one worker's commands did to the keyspace, in counts.

@@ -72,6 +72,13 @@ impl Reclaimer {
         }
     }
 
+    /// As [`Reclaimer::discard`], for a value that has left its entry.
+    pub fn discard_value(&self, value: Object) {
+        if value.is_heavy() {
+            self.free(Garbage::Object(Box::new(value)));
+        }
+    }
+
     /// Frees `garbage` later, on the reclaimer's thread.
     pub fn free(&self, garbage: Garbage) {
         self.progress.pending.fetch_add(garbage.objects(), Relaxed);

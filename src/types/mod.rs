@@ -5,12 +5,13 @@
 //!
 //! - [`string`], [`list`], [`set`], [`zset`], [`hash`] are the types; each but the first implements [`Collection`].
 //! - [`bits`] and [`lcs`] are what some commands make of strings.
-//! - [`listpack`] is what small collections are packed into.
+//! - [`listpack`] is what small collections are packed into, [`intset`] what small sets of integers are.
 //! - [`members`] is the table of a large hash, set or sorted set; [`member`] is one element of it.
 //! - [`sample`] chooses elements at random.
 
 pub mod bits;
 pub mod hash;
+pub mod intset;
 pub mod lcs;
 pub mod list;
 pub mod listpack;
