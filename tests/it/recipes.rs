@@ -4,6 +4,11 @@
 use crate::clients::python;
 
 #[test]
+fn session() {
+    python("recipes/session.py");
+}
+
+#[test]
 fn daily_active_users() {
     python("recipes/daily_active_users.py");
 }
