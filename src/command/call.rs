@@ -104,6 +104,14 @@ impl<'a> Call<'a> {
         i32::try_from(self.int(index)?).map_err(|_| Error::NotInteger32)
     }
 
+    /// An argument as how many of something are wanted.
+    pub fn count(&self, index: usize) -> Result<usize, Error> {
+        let count = self.int(index).ok();
+        count
+            .and_then(|count| usize::try_from(count).ok())
+            .ok_or(Error::NotCount)
+    }
+
     /// An argument as the number of a database.
     pub fn database(&self, index: usize) -> Result<usize, Error> {
         let number = usize::try_from(self.int32(index)?).ok();

@@ -319,13 +319,9 @@ fn switch(argument: &[u8]) -> bool {
 }
 
 fn populate(call: &mut Call<'_>) -> Outcome {
-    let positive = |place| {
-        let number = usize::try_from(call.int(place).unwrap_or(-1));
-        number.map_err(|_| Error::text("ERR value is out of range, must be positive"))
-    };
-    let count = positive(2)?;
+    let count = call.count(2)?;
     let prefix = if call.len() > 3 { call.arg(3) } else { b"key" };
-    let size = if call.len() > 4 { positive(4)? } else { 0 };
+    let size = if call.len() > 4 { call.count(4)? } else { 0 };
     if size > call.config.clients.proto_max_bulk_len {
         return Err(Error::text(
             "ERR string exceeds maximum allowed size (proto-max-bulk-len)",

@@ -28,6 +28,15 @@ pub enum Error {
         i32::MAX
     )]
     NotInteger32,
+    /// Not an integer from 0 on.
+    #[error("ERR value is out of range, must be positive")]
+    NotCount,
+    /// A number of keys that is none.
+    #[error("ERR numkeys should be greater than 0")]
+    NumKeys,
+    /// A limit on what is counted that is no count.
+    #[error("ERR LIMIT can't be negative")]
+    NegativeLimit,
     /// Not a finite decimal number.
     #[error("ERR value is not a valid float")]
     NotFloat,

@@ -86,6 +86,19 @@ impl KeySpec {
         }
     }
 
+    /// As many keys as argument `index` says, behind it.
+    pub const fn counted(index: usize, flags: KeyFlags) -> KeySpec {
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Count {
+                count: 0,
+                first: 1,
+                step: 1,
+            },
+        }
+    }
+
     /// Keys from argument `index` to the last one, every `step`-th.
     pub const fn from(index: usize, step: usize, flags: KeyFlags) -> KeySpec {
         KeySpec {

@@ -42,6 +42,7 @@ pub mod server;
 pub mod set;
 pub mod string;
 pub mod transaction;
+pub mod zset;
 
 use bitflags::bitflags;
 
@@ -85,6 +86,11 @@ pub static FAMILIES: &[&[Command]] = &[
     string::counter::COMMANDS,
     string::lcs::COMMANDS,
     transaction::COMMANDS,
+    zset::member::COMMANDS,
+    zset::whole::COMMANDS,
+    zset::range::COMMANDS,
+    zset::pop::COMMANDS,
+    zset::algebra::COMMANDS,
 ];
 
 /// What became of a command that new programs should not use.

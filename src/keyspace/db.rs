@@ -262,15 +262,14 @@ impl<'a> Db<'a> {
         self.discard(entry);
     }
 
-    /// Stores a collection under a key, whatever was there before; an empty one removes the key. Answers whether the key is
-    /// there now. The caller announces the change.
-    pub fn set_collection<T: Collection>(&mut self, key: Key<'_>, value: T) -> bool {
-        if value.is_empty() {
-            self.delete(key);
-            return false;
+    /// Stores a collection under a key, whatever was there before, and announces it; an empty one removes the key.
+    pub fn store<T: Collection>(&mut self, key: Key<'_>, value: T, event: Event) {
+        if !value.is_empty() {
+            with_new_value(value, |value| self.set(key, value, Expiry::Never));
+            self.changed(key, event);
+        } else if self.delete(key) {
+            self.changed(key, Event::DEL);
         }
-        with_new_value(value, |value| self.set(key, value, Expiry::Never));
-        true
     }
 
     /// Stores the changed copy of a packed collection where it was, keeping deadline and access clock.

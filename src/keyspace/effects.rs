@@ -70,6 +70,18 @@ events! {
     SPOP = Set "spop";
     SREM = Set "srem";
     SUNIONSTORE = Set "sunionstore";
+    ZADD = Zset "zadd";
+    ZDIFFSTORE = Zset "zdiffstore";
+    ZINCR = Zset "zincr";
+    ZINTERSTORE = Zset "zinterstore";
+    ZPOPMAX = Zset "zpopmax";
+    ZPOPMIN = Zset "zpopmin";
+    ZRANGESTORE = Zset "zrangestore";
+    ZREM = Zset "zrem";
+    ZREMRANGEBYLEX = Zset "zremrangebylex";
+    ZREMRANGEBYRANK = Zset "zremrangebyrank";
+    ZREMRANGEBYSCORE = Zset "zremrangebyscore";
+    ZUNIONSTORE = Zset "zunionstore";
 }
 
 /// What one worker's commands did to the keyspace, in counts.

@@ -71,7 +71,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let value = match magnitude {
         [b'0', b'x' | b'X', digits @ ..] => to_f64(parse_hexadecimal(digits)?)?,
         [b'0'..=b'9' | b'.', ..] => {
-            let value: f64 = std::str::from_utf8(magnitude).ok()?.parse().ok()?;
+            let value = read_decimal(magnitude)?;
             let vanished = value == 0.0 && !is_decimal_zero(magnitude);
             if value.is_infinite() || vanished {
                 return None;
@@ -82,6 +82,23 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         _ => return None,
     };
     Some(if negative { -value } else { value })
+}
+
+/// As [`parse_f64`], but a decimal too large for a double is infinite and one too small is zero.
+pub fn parse_f64_saturating(text: &[u8]) -> Option<f64> {
+    parse_f64(text).or_else(|| {
+        let (negative, magnitude) = split_sign(text);
+        let value = match magnitude {
+            [b'0'..=b'9' | b'.', ..] => read_decimal(magnitude)?,
+            _ => return None,
+        };
+        Some(if negative { -value } else { value })
+    })
+}
+
+/// Reads unsigned text that begins with a digit or a point.
+fn read_decimal(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// Appends a double in the shortest spelling that reads back as the same number.
@@ -267,6 +284,22 @@ mod tests {
             assert_eq!(parse_f64(text.as_bytes()), None, "{text}");
         }
         assert_eq!(parse_f64("１".as_bytes()), None);
+    }
+
+    #[test]
+    fn doubles_beyond_the_range_saturate_where_that_is_asked_for() {
+        for (text, value) in [
+            ("1e400", Some(f64::INFINITY)),
+            ("-1e400", Some(f64::NEG_INFINITY)),
+            ("1e-400", Some(0.0)),
+            ("0x10", Some(16.0)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            ("1x", None),
+            ("nan", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_f64_saturating(text.as_bytes()), value, "{text}");
+        }
     }
 
     #[test]

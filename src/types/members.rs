@@ -73,6 +73,12 @@ impl Members {
         self.0.find(hash, key).map_or(Slot::Vacant(hash), Slot::At)
     }
 
+    /// Adds a member whose slot is vacant; the hash is the slot's.
+    #[inline]
+    pub fn insert(&mut self, hash: u64, key: &[u8], value: &[u8]) -> Place {
+        self.0.insert(hash, Member::new(key, value))
+    }
+
     /// Sets the value of a key; answers whether the key is new.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> bool {
         self.set_at(self.slot(key), key, value)
@@ -83,7 +89,7 @@ impl Members {
         let place = match slot {
             Slot::At(place) => place,
             Slot::Vacant(hash) => {
-                self.0.insert(hash, Member::new(key, value));
+                self.insert(hash, key, value);
                 return true;
             }
         };

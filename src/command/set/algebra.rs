@@ -212,14 +212,8 @@ fn sdiffstore(call: &mut Call<'_>) -> Outcome {
 
 /// Stores a result under the first key, which goes if there is nothing to store, and answers its size.
 fn store(call: &mut Call<'_>, result: Set, event: Event) -> Outcome {
-    let key = call.key(1);
     let len = result.view().len();
-    if len > 0 {
-        call.db.set_collection(key, result);
-        call.db.changed(key, event);
-    } else if call.db.delete(key) {
-        call.db.changed(key, Event::DEL);
-    }
+    call.db.store(call.key(1), result, event);
     call.reply.count(len);
     Ok(())
 }
@@ -228,7 +222,7 @@ fn sintercard(call: &mut Call<'_>) -> Outcome {
     let places = numkeys::keys(
         call,
         1,
-        Error::text("ERR numkeys should be greater than 0"),
+        Error::NumKeys,
         Error::text("ERR Number of keys can't be greater than number of args"),
     )?;
     let mut limit = 0;
@@ -236,11 +230,7 @@ fn sintercard(call: &mut Call<'_>) -> Outcome {
         if !call.is(option, "LIMIT") || option + 1 == call.len() {
             return Err(Error::Syntax);
         }
-        limit = call
-            .int(option + 1)
-            .ok()
-            .and_then(|limit| usize::try_from(limit).ok())
-            .ok_or_else(|| Error::text("ERR LIMIT can't be negative"))?;
+        limit = call.count(option + 1).map_err(|_| Error::NegativeLimit)?;
     }
     let keys = look_up(call, places)?;
     let mut sets = all_sets(&call.db, &keys);

@@ -70,11 +70,7 @@ fn spop(call: &mut Call<'_>) -> Outcome {
 fn spop_count(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1);
     let limits = limits(call.config);
-    let count = call
-        .int(2)
-        .ok()
-        .and_then(|count| usize::try_from(count).ok())
-        .ok_or_else(|| Error::text("ERR value is out of range, must be positive"))?;
+    let count = call.count(2)?;
     let (db, reply) = (&mut call.db, &mut call.reply);
     let set = match db.view(key) {
         Some(entry) => entry.collection::<Set>()?,

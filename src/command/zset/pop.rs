@@ -1,0 +1,150 @@
+//! Members from either end: ZPOPMIN, ZPOPMAX, ZMPOP.
+
+use super::{ROW, answer_scored, removed};
+use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome, numkeys};
+use crate::keyspace::Key;
+use crate::keyspace::effects::Event;
+use crate::protocol::{Reply, Version};
+use crate::types::Collection;
+use crate::types::zset::Zset;
+
+/// The rows of these commands.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "zpopmin",
+        run: zpopmin,
+        summary: "Takes the members with the lowest scores out of a sorted set and answers them.",
+        ..POP
+    },
+    Command {
+        name: "zpopmax",
+        run: zpopmax,
+        summary: "Takes the members with the highest scores out of a sorted set and answers them.",
+        ..POP
+    },
+    Command {
+        name: "zmpop",
+        run: zmpop,
+        arity: -4,
+        flags: Flags::WRITE,
+        keys: &[KeySpec::counted(1, TAKEN)],
+        since: "7.0.0",
+        summary: "Takes the members with the lowest or highest scores out of the first sorted set that is there.",
+        complexity: "O(K) + O(M*log(N)) for K keys and M of N members",
+        syntax: "numkeys key [key ...] (where: MIN | MAX) [COUNT count]",
+        ..ROW
+    },
+];
+
+/// What these commands do with a key.
+const TAKEN: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE);
+
+/// What the rows for one key have in common.
+const POP: Command = Command {
+    arity: -2,
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::at(1, TAKEN)],
+    since: "5.0.0",
+    complexity: "O(M*log(N)) for M of N members",
+    syntax: "key [count]",
+    ..ROW
+};
+
+/// An end of a sorted set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Lowest,
+    Highest,
+}
+
+fn zpopmin(call: &mut Call<'_>) -> Outcome {
+    pop_one_key(call, End::Lowest)
+}
+
+fn zpopmax(call: &mut Call<'_>) -> Outcome {
+    pop_one_key(call, End::Highest)
+}
+
+fn pop_one_key(call: &mut Call<'_>, end: End) -> Outcome {
+    let count = match call.len() {
+        2 => None,
+        3 => Some(call.count(2)?),
+        _ => return Err(Error::Syntax),
+    };
+    let nested = count.is_some() && call.reply.version() == Version::Resp3;
+    let key = call.key(1);
+    if !pop(call, key, end, count.unwrap_or(1), nested, |_| {})? {
+        call.reply.empty_array();
+    }
+    Ok(())
+}
+
+fn zmpop(call: &mut Call<'_>) -> Outcome {
+    let keys = numkeys::keys(call, 1, Error::NumKeys, Error::Syntax)?;
+    let place = keys.end;
+    if place == call.len() {
+        return Err(Error::Syntax);
+    }
+    let end = if call.is(place, "MIN") {
+        End::Lowest
+    } else if call.is(place, "MAX") {
+        End::Highest
+    } else {
+        return Err(Error::Syntax);
+    };
+    let mut count = None;
+    let mut options = place + 1;
+    while options < call.len() {
+        let value = options + 1;
+        if count.is_some() || value == call.len() || !call.is(options, "COUNT") {
+            return Err(Error::Syntax);
+        }
+        let wanted = call.count(value).ok().filter(|&count| count > 0);
+        count = Some(wanted.ok_or_else(|| Error::text("ERR count should be greater than 0"))?);
+        options += 2;
+    }
+    let count = count.unwrap_or(1);
+    for place in keys {
+        let key = call.key(place);
+        let found = pop(call, key, end, count, true, |reply| {
+            reply.array(2);
+            reply.bulk(key.bytes);
+        })?;
+        if found {
+            return Ok(());
+        }
+    }
+    call.reply.null_array();
+    Ok(())
+}
+
+/// Takes up to `count` members out and answers them, behind what `begin` writes; answers nothing and `false` if the key
+/// is not there.
+fn pop(
+    call: &mut Call<'_>,
+    key: Key<'_>,
+    end: End,
+    count: usize,
+    nested: bool,
+    begin: impl FnOnce(&mut Reply<'_>),
+) -> Result<bool, Error> {
+    let reply = &mut call.reply;
+    let popped = call.db.update(key, |zset: &mut Zset| {
+        let len = zset.view().len();
+        let count = count.min(len);
+        let (ranks, event) = match end {
+            End::Lowest => (0..count, Event::ZPOPMIN),
+            End::Highest => (len - count..len, Event::ZPOPMAX),
+        };
+        begin(reply);
+        let members = zset.view().range(ranks.clone(), end == End::Highest);
+        answer_scored(reply, members, nested);
+        zset.remove_range(ranks);
+        (event, count, zset.is_empty())
+    })?;
+    let Some((event, count, emptied)) = popped else {
+        return Ok(false);
+    };
+    removed(call, key, event, count, emptied);
+    Ok(true)
+}
