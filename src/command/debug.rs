@@ -3,6 +3,7 @@
 //! As in Redis its subcommands have no rows of their own: they are one command to ACLs and statistics. It runs with
 //! every shard locked, so DEBUG SLEEP holds up whoever wants a key, and a digest is of one moment.
 
+use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -13,9 +14,11 @@ use crate::config::rewrite::replace_file;
 use crate::config::value::plain;
 use crate::keyspace::digest::{self, Digest};
 use crate::keyspace::effects::Event;
-use crate::keyspace::{EntryRef, Key, NewValue};
+use crate::keyspace::{Key, NewValue, ValueRef};
 use crate::protocol::{Version, glob, number};
-use crate::types::string::{self, StringRef};
+use crate::types::Packing;
+use crate::types::listpack::{self, ListpackRef};
+use crate::types::string;
 
 /// The rows of this family.
 pub const COMMANDS: &[Command] = &[Command {
@@ -91,6 +94,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
         most: 3,
         run: error,
         help: ("ERROR <text>", "Answer with this error."),
+    },
+    Subcommand {
+        name: "listpack",
+        least: 3,
+        most: 3,
+        run: listpack,
+        help: (
+            "LISTPACK <key>",
+            "Print the elements of a packed value, and the bytes they take, to the standard output.",
+        ),
     },
     Subcommand {
         name: "log",
@@ -271,30 +284,57 @@ fn object(call: &mut Call<'_>) -> Outcome {
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         entry.key().as_ptr(),
         entry.value().encoding_name(),
-        serialized_length(entry)?,
+        serialized_length(entry.value()),
         entry.access(),
     );
     call.reply.simple(&line);
     Ok(())
 }
 
-/// The bytes that a value takes in an RDB file, if it is not compressed.
-fn serialized_length(entry: EntryRef<'_>) -> Result<usize, Error> {
+/// The bytes that a value takes in an RDB file, if it is not compressed; for one that is not packed, those in memory.
+fn serialized_length(value: ValueRef<'_>) -> usize {
     /// Longer strings are not looked at as integers.
     const LONGEST_INTEGER: usize = 11;
-    let value = entry.string()?;
-    let integer = value.integer().filter(|_| value.len() <= LONGEST_INTEGER);
-    let length = match (integer, value) {
-        (Some(-0x80..=0x7F), _) => 2,
-        (Some(-0x8000..=0x7FFF), _) => 3,
-        (Some(-0x8000_0000..=0x7FFF_FFFF), _) => 5,
-        (_, StringRef::Int(_)) | (_, StringRef::Bytes(_)) => match value.len() {
-            length @ 0..64 => 1 + length,
-            length @ 64..0x4000 => 2 + length,
-            length => 5 + length,
-        },
+    let string = |length| match length {
+        0..64 => 1 + length,
+        64..0x4000 => 2 + length,
+        _ => 5 + length,
     };
-    Ok(length)
+    let Ok(text) = value.string() else {
+        return match (value, value.packed()) {
+            (_, Some((_, bytes))) => string(bytes.len()),
+            (ValueRef::Object(object), None) => object.memory(0),
+            _ => 0,
+        };
+    };
+    match text.integer().filter(|_| text.len() <= LONGEST_INTEGER) {
+        Some(-0x80..=0x7F) => 2,
+        Some(-0x8000..=0x7FFF) => 3,
+        Some(-0x8000_0000..=0x7FFF_FFFF) => 5,
+        _ => string(text.len()),
+    }
+}
+
+fn listpack(call: &mut Call<'_>) -> Outcome {
+    let entry = call.db.peek(call.key(2)).ok_or(Error::NoSuchKey)?;
+    let packed = entry.value().packed();
+    let list = match packed {
+        Some((packing, bytes)) if packing != Packing::IntSet => ListpackRef::new(bytes),
+        _ => return Err(Error::text("ERR Not a listpack encoded object.")),
+    };
+    let elements = list.iter().enumerate().map(|(index, element)| {
+        let bytes = listpack::element_len(element);
+        format!(
+            "{index}: {bytes} bytes, {}\n",
+            element.to_vec().escape_ascii()
+        )
+    });
+    let head = format!("{} bytes, {} elements\n", list.bytes().len(), list.len());
+    let text: String = std::iter::once(head).chain(elements).collect();
+    // Nobody may be listening at the other end.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    call.reply.simple("Listpack structure printed on stdout");
+    Ok(())
 }
 
 fn pause_cron(call: &mut Call<'_>) -> Outcome {

@@ -5,12 +5,6 @@ use crate::protocol::{Reply, Version};
 use crate::types::sample::Sampling;
 use crate::types::string::StringRef;
 
-/// Bytes of a reply after which drawing the same elements again and again ends in an error.
-const MAX_REPLY: usize = 512 << 20;
-
-/// Bytes of the shortest element in a reply.
-const MIN_ELEMENT: usize = b"$0\r\n\r\n".len();
-
 /// Elements drawn between two looks at the reply's length.
 const SLICE: usize = 1024;
 
@@ -19,6 +13,16 @@ const SLICE: usize = 1024;
 pub struct Wanted {
     sampling: Sampling,
     with_values: bool,
+    /// Bytes that drawing the same elements again and again may bring into the reply.
+    limit: usize,
+}
+
+/// The elements of a reply, as they are written.
+pub struct Elements<'r, 'a> {
+    reply: &'r mut Reply<'a>,
+    with_values: bool,
+    /// Where the reply has become too long.
+    end: usize,
 }
 
 impl Wanted {
@@ -60,69 +64,71 @@ impl Wanted {
         Ok(Some(Wanted {
             sampling,
             with_values,
+            limit: call.config.clients.proto_max_bulk_len,
         }))
     }
 
     /// Answers random elements of a collection that has `len` of them. `sample` visits as many as it is told to, and
-    /// passes each to [`Wanted::put`].
+    /// puts each into the reply.
     ///
     /// # Errors
-    /// When the reply becomes too long.
+    /// When the reply becomes longer than the longest string may be. Only repeated draws can bring that about.
     pub fn answer(
         self,
         reply: &mut Reply<'_>,
         len: usize,
-        mut sample: impl FnMut(Sampling, &mut Reply<'_>),
+        mut sample: impl FnMut(Sampling, &mut Elements<'_, '_>),
     ) -> Outcome {
-        let per_element = if self.with_values && reply.version() == Version::Resp2 {
-            2
-        } else {
-            1
+        let header = |reply: &mut Reply<'_>, count: usize| {
+            let flat = self.with_values && reply.version() == Version::Resp2;
+            reply.array(if flat { 2 * count } else { count });
         };
         match self.sampling {
-            Sampling::Distinct(count) => {
-                reply.array(count.min(len) * per_element);
-                if count > 0 {
-                    sample(self.sampling, reply);
-                }
-            }
-            Sampling::Repeated(count) => {
-                if count > MAX_REPLY / MIN_ELEMENT {
-                    return Err(too_long());
-                }
-                reply.array(count * per_element);
-                let end = reply.buffered() + MAX_REPLY;
-                let mut left = count;
+            Sampling::Distinct(count) => header(reply, count.min(len)),
+            Sampling::Repeated(count) => header(reply, count),
+        }
+        let mut elements = Elements {
+            end: usize::MAX,
+            reply,
+            with_values: self.with_values,
+        };
+        match self.sampling {
+            Sampling::Distinct(0) => {}
+            Sampling::Distinct(_) => sample(self.sampling, &mut elements),
+            Sampling::Repeated(mut left) => {
+                elements.end = elements.reply.buffered().saturating_add(self.limit);
                 while left > 0 {
                     let slice = left.min(SLICE);
-                    sample(Sampling::Repeated(slice), reply);
+                    sample(Sampling::Repeated(slice), &mut elements);
                     left -= slice;
-                    if reply.buffered() > end {
-                        return Err(too_long());
+                    if elements.are_too_many() {
+                        return Err(Error::text(
+                            "ERR reply exceeds maximum allowed size (proto-max-bulk-len)",
+                        ));
                     }
                 }
             }
         }
         Ok(())
     }
-
-    /// Answers one element; `value` writes what belongs to it, if that is asked for.
-    pub fn put(
-        self,
-        reply: &mut Reply<'_>,
-        name: StringRef<'_>,
-        value: impl FnOnce(&mut Reply<'_>),
-    ) {
-        if self.with_values && reply.version() == Version::Resp3 {
-            reply.array(2);
-        }
-        name.answer(reply);
-        if self.with_values {
-            value(reply);
-        }
-    }
 }
 
-fn too_long() -> Error {
-    Error::text("ERR the reply would be longer than 512 MB")
+impl<'a> Elements<'_, 'a> {
+    /// Puts an element into the reply; `value` writes what belongs to it, if that is asked for.
+    pub fn put(&mut self, name: StringRef<'_>, value: impl FnOnce(&mut Reply<'a>)) {
+        if self.are_too_many() {
+            return;
+        }
+        if self.with_values && self.reply.version() == Version::Resp3 {
+            self.reply.array(2);
+        }
+        name.answer(self.reply);
+        if self.with_values {
+            value(self.reply);
+        }
+    }
+
+    fn are_too_many(&self) -> bool {
+        self.reply.buffered() > self.end
+    }
 }

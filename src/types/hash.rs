@@ -155,16 +155,18 @@ impl Hash {
                 if field.len().max(length) <= limits.value
                     && list.has_room_for(field.len() + length) =>
             {
-                if let Some(place) = place {
-                    list.replace(place, value);
-                    return false;
+                match place {
+                    Some(place) => list.replace(place, value),
+                    None => {
+                        list.push_back(StringRef::Bytes(field));
+                        list.push_back(value);
+                    }
                 }
-                list.push_back(StringRef::Bytes(field));
-                list.push_back(value);
+                // The limit may have come down since.
                 if list.as_ref().len() / 2 > limits.entries {
                     self.table();
                 }
-                true
+                place.is_none()
             }
             (Hash::Table(members), Form::Table(slot)) => {
                 members.set_at(slot, field, value.bytes(&mut Decimal::default()))
@@ -330,6 +332,7 @@ mod tests {
         SetInteger(Vec<u8>, i64),
         Remove(Vec<u8>),
         Expect(usize),
+        Limit(usize),
     }
 
     fn field() -> impl Strategy<Value = Vec<u8>> {
@@ -355,6 +358,7 @@ mod tests {
             2 => (field(), -300i64..300).prop_map(|(field, n)| Change::SetInteger(field, n)),
             5 => field().prop_map(Change::Remove),
             1 => (0usize..10).prop_map(Change::Expect),
+            1 => (6usize..10).prop_map(Change::Limit),
         ]
     }
 
@@ -369,28 +373,30 @@ mod tests {
         #[test]
         fn agrees_with_a_map(changes in proptest::collection::vec(change(), 0..120)) {
             let (mut hash, mut model) = (Hash::default(), Model::new());
-            let mut large = false;
+            let (mut limits, mut large) = (SMALL, false);
             for change in changes {
+                let mut sets = false;
                 match change {
                     Change::Set(field, value) => {
-                        large |= field.len().max(value.len()) > SMALL.value;
-                        let new = hash.set(&field, StringRef::Bytes(&value), SMALL);
+                        (sets, large) = (true, large || field.len().max(value.len()) > limits.value);
+                        let new = hash.set(&field, StringRef::Bytes(&value), limits);
                         prop_assert_eq!(new, model.insert(field, value).is_none());
                     }
                     Change::SetInteger(field, n) => {
-                        large |= field.len() > SMALL.value;
-                        let new = hash.set(&field, StringRef::Int(n), SMALL);
+                        (sets, large) = (true, large || field.len() > limits.value);
+                        let new = hash.set(&field, StringRef::Int(n), limits);
                         prop_assert_eq!(new, model.insert(field, n.to_string().into_bytes()).is_none());
                     }
                     Change::Remove(field) => {
                         prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some());
                     }
                     Change::Expect(fields) => {
-                        large |= fields > SMALL.entries;
-                        hash.expect(fields, SMALL);
+                        large |= fields > limits.entries;
+                        hash.expect(fields, limits);
                     }
+                    Change::Limit(entries) => limits.entries = entries,
                 }
-                large |= model.len() > SMALL.entries;
+                large |= sets && model.len() > limits.entries;
                 prop_assert_eq!(hash.encoding_name(), if large { "hashtable" } else { "listpack" });
                 prop_assert_eq!(hash.is_empty(), model.is_empty());
                 prop_assert_eq!(&content(hash.view()), &model);

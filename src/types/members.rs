@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use super::member::{Member, MemberMut, MemberRef};
 use super::sample::{self, Sampling};
+use crate::allocator;
 use crate::table::{Place, Table, hash};
 
 /// Members by key, in hash order. All operations on one member take constant time.
@@ -162,7 +163,7 @@ impl Members {
         let sampled: usize = self
             .iter()
             .take(looked_at)
-            .map(|member| member.size().next_multiple_of(8))
+            .map(|member| allocator::good_size(member.size().next_multiple_of(8)))
             .sum();
         self.0.table_bytes() + (sampled * self.len()).checked_div(looked_at).unwrap_or(0)
     }

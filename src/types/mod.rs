@@ -162,6 +162,17 @@ impl Object {
         blocks > HEAVY_COLLECTION
     }
 
+    /// The packed buffer, if the value is one.
+    pub fn packed(&self) -> Option<(Packing, &[u8])> {
+        match self {
+            Object::String(_) => None,
+            Object::List(list) => list.packed(),
+            Object::Set(set) => set.packed(),
+            Object::Zset(zset) => zset.packed(),
+            Object::Hash(hash) => hash.packed(),
+        }
+    }
+
     /// Bytes of memory behind the object, the object's own block among them; large collections are estimated from
     /// `samples` elements, or from all of them if it is 0.
     pub fn memory(&self, samples: usize) -> usize {

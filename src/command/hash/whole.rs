@@ -138,9 +138,9 @@ fn hrandfield(call: &mut Call<'_>) -> Outcome {
     };
     let mut rng = Rng::new();
     match wanted {
-        Some(wanted) => wanted.answer(&mut call.reply, hash.len(), |sampling, reply| {
+        Some(wanted) => wanted.answer(&mut call.reply, hash.len(), |sampling, elements| {
             hash.sample(sampling, &mut rng, |field, value| {
-                wanted.put(reply, field, |reply| value.answer(reply));
+                elements.put(field, |reply| value.answer(reply));
             });
         }),
         None => {

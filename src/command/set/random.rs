@@ -115,8 +115,8 @@ fn srandmember(call: &mut Call<'_>) -> Outcome {
         None => set.sample(Sampling::Repeated(1), rng, |member| {
             member.answer(&mut call.reply);
         }),
-        Some(wanted) => wanted.answer(&mut call.reply, set.len(), |sampling, reply| {
-            set.sample(sampling, rng, |member| wanted.put(reply, member, |_| {}));
+        Some(wanted) => wanted.answer(&mut call.reply, set.len(), |sampling, elements| {
+            set.sample(sampling, rng, |member| elements.put(member, |_| {}));
         })?,
     }
     Ok(())

@@ -82,9 +82,9 @@ fn zrandmember(call: &mut Call<'_>) -> Outcome {
         None => zset.sample(Sampling::Repeated(1), rng, |member, _| {
             member.answer(&mut call.reply);
         }),
-        Some(wanted) => wanted.answer(&mut call.reply, zset.len(), |sampling, reply| {
+        Some(wanted) => wanted.answer(&mut call.reply, zset.len(), |sampling, elements| {
             zset.sample(sampling, rng, |member, score| {
-                wanted.put(reply, member, |reply| reply.double(score));
+                elements.put(member, |reply| reply.double(score));
             });
         })?,
     }

@@ -72,6 +72,15 @@ impl<'a> ValueRef<'a> {
         view.ok_or(WrongType)
     }
 
+    /// The packed buffer, if the value is one.
+    pub fn packed(self) -> Option<(Packing, &'a [u8])> {
+        match self {
+            ValueRef::Packed(packing, bytes) => Some((packing, bytes)),
+            ValueRef::Object(object) => object.packed(),
+            ValueRef::Int(_) | ValueRef::Inline(_) => None,
+        }
+    }
+
     /// The type's name, as TYPE answers it.
     pub fn type_name(self) -> &'static str {
         match self {
