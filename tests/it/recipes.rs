@@ -9,6 +9,26 @@ fn session() {
 }
 
 #[test]
+fn flask_session_store() {
+    python("recipes/flask_session_store.py");
+}
+
+#[test]
+fn tags() {
+    python("recipes/tags.py");
+}
+
+#[test]
+fn leaderboard() {
+    python("recipes/leaderboard.py");
+}
+
+#[test]
+fn sliding_window() {
+    python("recipes/sliding_window.py");
+}
+
+#[test]
 fn daily_active_users() {
     python("recipes/daily_active_users.py");
 }
