@@ -21,7 +21,7 @@ pub const KEYS: &[&[u8]] = &[
     b"{t}1",
     b"{t}2",
     b"",
-    b"\x00\r\n\xff",
+    b"k\x00\r\n\xff",
     b"key:with:a:name:that:is:longer:than:any:inline:buffer:could:reasonably:be:expected:to:hold:0123456789",
 ];
 
@@ -77,7 +77,8 @@ fn number(source: impl Strategy<Value = i64> + 'static) -> Words {
         .boxed()
 }
 
-fn texts(texts: &'static [&'static str]) -> Words {
+/// One of these texts.
+pub fn texts(texts: &'static [&'static str]) -> Words {
     select(texts)
         .prop_map(|text| vec![text.as_bytes().to_vec()])
         .boxed()

@@ -3,6 +3,19 @@
 use super::Generator;
 use super::arguments::{call, key, lifetime, options, word};
 
+/// The family's commands.
+pub const COMMANDS: &[&str] = &[
+    "EXPIRE",
+    "EXPIREAT",
+    "EXPIRETIME",
+    "PERSIST",
+    "PEXPIRE",
+    "PEXPIREAT",
+    "PEXPIRETIME",
+    "PTTL",
+    "TTL",
+];
+
 pub fn generators() -> Vec<Generator> {
     let when = || options([word("NX"), word("XX"), word("GT"), word("LT")]);
     let expire = ["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]

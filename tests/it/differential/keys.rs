@@ -5,6 +5,27 @@ use super::arguments::{
     any_word, call, database, integer, key, maybe, options, pattern, repeat, sequence, value, word,
 };
 
+/// The family's commands.
+pub const COMMANDS: &[&str] = &[
+    "COPY",
+    "DBSIZE",
+    "DEL",
+    "EXISTS",
+    "FLUSHDB",
+    "KEYS",
+    "MOVE",
+    "OBJECT",
+    "RANDOMKEY",
+    "RENAME",
+    "RENAMENX",
+    "SCAN",
+    "SELECT",
+    "SWAPDB",
+    "TOUCH",
+    "TYPE",
+    "UNLINK",
+];
+
 pub fn generators() -> Vec<Generator> {
     let replace = || options([word("REPLACE"), sequence([word("DB"), database()])]);
     vec![
@@ -45,7 +66,10 @@ pub fn generators() -> Vec<Generator> {
                 options([
                     sequence([word("MATCH"), pattern()]),
                     sequence([word("COUNT"), integer()]),
-                    sequence([word("TYPE"), any_word(&["string", "hash", "nosuch"])]),
+                    sequence([
+                        word("TYPE"),
+                        any_word(&["string", "list", "set", "zset", "hash", "nosuch"]),
+                    ]),
                 ]),
             ],
         ),

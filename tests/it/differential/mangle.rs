@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::arguments::{KEYS, as_integer};
+use super::rules;
 use super::step::Step;
 
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ pub const JUNK: &[&[u8]] = &[
     b"GET",
     b"KEEPTTL",
     b"a",
-    b"\0",
+    b"j\0",
     b"*",
     b"\r\n",
 ];
@@ -67,7 +68,7 @@ fn harmed(step: Step, harm: Harm, at: Index, other: Index) -> Step {
         Harm::Rename(name) => command[0] = name.to_vec(),
         _ => {}
     }
-    if may_race(&command) {
+    if may_race(&command) || !rules::has_one_outcome(&command) {
         step
     } else {
         Step { command, ..step }
@@ -81,6 +82,8 @@ fn may_race(command: &[Vec<u8>]) -> bool {
     let numbers = || command[1..].iter().filter_map(|word| as_integer(word));
     match name.as_slice() {
         b"SETRANGE" => numbers().any(|number| (4000..=536_870_912).contains(&number)),
+        b"SETBIT" | b"BITFIELD" => numbers().any(|number| (40_000..1 << 32).contains(&number)),
+        b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => numbers().any(|number| number < -1000),
         b"SET" | b"SETEX" | b"PSETEX" | b"GETEX" | b"EXPIRE" | b"PEXPIRE" | b"EXPIREAT"
         | b"PEXPIREAT" => {
             let known = |key: &Vec<u8>| KEYS.iter().chain(JUNK).any(|known| known == key);

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::arguments::KEYS;
 use super::differences;
-use super::mangle::JUNK;
-use super::rules::{self, Compare};
+use super::encodings;
+use super::rules::{self, Compare, Turn};
 use super::step::Step;
 use crate::command;
 use crate::support::{Client, Server, Setup, Value};
 
 /// The databases that commands use. Their whole state is compared at the end of each case.
-const DATABASES: [&str; 5] = ["0", "1", "2", "3", "15"];
+pub const DATABASES: [&str; 5] = ["0", "1", "2", "3", "15"];
 /// Beyond its time to live, so that a clock cached for a tick has moved on as well.
 const CLOCK_SLACK: Duration = Duration::from_millis(2);
+/// Connections to each server: the one that most steps use, and another that gets in its way.
+pub const CONNECTIONS: usize = 2;
 
 /// A sequence of steps from an empty server on.
 #[derive(Clone, Debug)]
@@ -66,23 +68,30 @@ fn shown(reply: &Value) -> String {
     text
 }
 
-struct Side {
+pub struct Side {
     name: &'static str,
     setup: Setup,
     server: Server,
-    client: Client,
+    clients: [Client; CONNECTIONS],
+    /// The connection of the step that is being played.
+    current: usize,
 }
 
 impl Side {
     fn start(name: &'static str, setup: &Setup) -> Self {
-        let setup = setup.clone().with("enable-debug-command", "yes");
+        // SORT compares texts by the rules of the locale.
+        let setup = setup
+            .clone()
+            .with("enable-debug-command", "yes")
+            .env("LC_ALL", "C");
         let server = setup.clone().start();
-        let client = server.connect();
+        let clients = std::array::from_fn(|_| server.connect());
         Self {
             name,
             setup,
             server,
-            client,
+            clients,
+            current: 0,
         }
     }
 
@@ -98,23 +107,76 @@ impl Side {
 
     /// A failed server or connection would spoil all further cases: begin anew.
     fn renew(&mut self) {
-        match Client::connect(self.server.address()) {
-            Ok(client) => self.client = client,
-            Err(_) => *self = Self::start(self.name, &self.setup),
+        let address = self.server.address();
+        for i in 0..CONNECTIONS {
+            match Client::connect(address) {
+                Ok(client) => self.clients[i] = client,
+                Err(_) => return *self = Self::start(self.name, &self.setup),
+            }
         }
     }
 
-    fn call(&mut self, command: &[Vec<u8>]) -> Result<Value, Difference> {
-        self.client
+    /// Asks something on the connection of the step that is being played.
+    pub fn call(&mut self, command: &[Vec<u8>]) -> Result<Value, Difference> {
+        self.clients[self.current]
             .try_call(command)
+            .map_err(|error| self.failure(error))
+    }
+
+    fn order(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<(), Difference> {
+        self.clients[self.current]
+            .try_pipeline(commands)
+            .map(drop)
+            .map_err(|error| self.failure(error))
+    }
+
+    fn read(&mut self, replies: usize) -> Result<Vec<Value>, Difference> {
+        (0..replies)
+            .map(|_| self.clients[self.current].try_read())
+            .collect::<io::Result<_>>()
             .map_err(|error| self.failure(error))
     }
 }
 
+/// A connection's transaction, as far as the harness needs to follow it.
+#[derive(Default)]
+struct Transaction {
+    /// From when MULTI is sent until what ends it is.
+    open: bool,
+    /// Of the keys that queued commands will leave behind.
+    lifetime: Option<Duration>,
+    /// What both servers have queued.
+    queued: Vec<Step>,
+}
+
+impl Transaction {
+    /// Follows a command that is sent; how long to wait after it.
+    fn sent(&mut self, command: &[Vec<u8>]) -> Option<Duration> {
+        let turn = Turn::of(command);
+        match turn {
+            Some(Turn::Begin) => self.open = true,
+            Some(Turn::End) => self.open = false,
+            None => self.lifetime = self.lifetime.max(rules::short_lifetime(command)),
+        }
+        if self.open {
+            None
+        } else {
+            self.lifetime.take()
+        }
+    }
+}
+
+/// A step to send, and what is asked immediately before it.
+struct Asked<'a> {
+    question: Option<Vec<Vec<u8>>>,
+    step: &'a Step,
+}
+
 /// Minium and the reference.
 pub struct Pair {
-    minium: Side,
-    redis: Side,
+    pub minium: Side,
+    pub redis: Side,
+    transactions: [Transaction; CONNECTIONS],
 }
 
 impl Pair {
@@ -122,6 +184,7 @@ impl Pair {
         Self {
             minium: Side::start("minium", &Setup::minium()),
             redis: Side::start("redis", &Setup::redis()),
+            transactions: Default::default(),
         }
     }
 
@@ -142,53 +205,95 @@ impl Pair {
     fn prepare(&mut self, case: &Case) -> Result<(), Difference> {
         let version = if case.resp3 { "3" } else { "2" };
         let active = if case.active_expiry { "1" } else { "0" };
+        self.transactions = Default::default();
+        let greeting = [
+            command!["RESET"].to_vec(),
+            command!["HELLO", version].into(),
+        ];
+        let mut clean = Vec::from([
+            command!["FLUSHALL"].to_vec(),
+            command!["DEBUG", "SET-ACTIVE-EXPIRE", active].into(),
+        ]);
+        clean.extend(encodings::defaults());
         for side in [&mut self.minium, &mut self.redis] {
-            side.call(&command!["HELLO", version])?;
-            side.call(&command!["SELECT", "0"])?;
-            side.call(&command!["FLUSHALL"])?;
-            side.call(&command!["DEBUG", "SET-ACTIVE-EXPIRE", active])?;
+            for connection in (0..CONNECTIONS).rev() {
+                side.current = connection;
+                side.order(&greeting)?;
+            }
+            // One of them has directives that the other has not.
+            side.order(&clean)?;
         }
         Ok(())
     }
 
     /// `start` is when the case began: lives given since then may differ by as much as has passed.
     fn play_steps(&mut self, steps: &[Step], start: Instant) -> Result<(), Difference> {
-        // A step that leaves a short-lived key or starts a conversation ends its batch.
-        for batch in steps.split_inclusive(|step| ends_batch(&step.command)) {
-            let purge = touch_all_keys();
-            let mut commands: Vec<&[Vec<u8>]> = Vec::new();
-            let mut asked: Vec<Option<&Step>> = Vec::new();
-            for step in batch {
-                if rules::counts_dead_keys(&step.command) {
-                    commands.push(&purge);
-                    asked.push(None);
-                }
-                commands.push(&step.command);
-                asked.push(Some(step));
-            }
-            let (ours, theirs) = self.pipeline(&commands)?;
-            let elapsed = start.elapsed();
-            for ((step, ours), theirs) in asked.iter().zip(ours).zip(theirs) {
-                let Some(step) = step else { continue };
-                let errors = ours.is_error() || theirs.is_error();
-                let compare = Compare::of(&step.command);
-                if compare == Compare::Scan && !errors {
-                    self.compare_scan(step, ours, theirs)?;
-                } else if compare == Compare::RandomKey && !errors {
-                    self.compare_random_keys(step, ours, theirs)?;
-                } else if !same(compare, &ours, &theirs, elapsed) {
-                    differences::accept_or(step, ours, theirs)?;
-                }
-            }
-            if let Some(lifetime) = batch
+        let mut batch: Vec<Asked<'_>> = Vec::new();
+        for step in steps {
+            if batch
                 .last()
-                .and_then(|step| rules::short_lifetime(&step.command))
+                .is_some_and(|last| last.step.connection != step.connection)
             {
+                self.play_batch(&std::mem::take(&mut batch), start)?;
+            }
+            let conversation = Compare::of(&step.command).is_conversation();
+            let lexical = rules::lexical_key(&step.command);
+            let open = self.transactions[step.connection].open;
+            // What is queued is answered later, when the data is another.
+            if open
+                && (conversation
+                    || lexical.is_some()
+                    || rules::counts_dead_keys(&step.command)
+                    || !rules::has_arity_of_redis(&step.command))
+            {
+                continue;
+            }
+            if let Some(key) = lexical {
+                self.play_batch(&std::mem::take(&mut batch), start)?;
+                self.speak_on(step.connection);
+                if !self.is_level(key)? {
+                    continue;
+                }
+            }
+            let question = rules::question_before(&step.command).filter(|_| !open);
+            let wait = self.transactions[step.connection].sent(&step.command);
+            batch.push(Asked { question, step });
+            if conversation || wait.is_some() {
+                self.play_batch(&std::mem::take(&mut batch), start)?;
+            }
+            if let Some(lifetime) = wait {
                 // The keys' end is a moment on the clock that both servers share with us.
                 std::thread::sleep(lifetime + CLOCK_SLACK);
             }
         }
+        self.play_batch(&batch, start)
+    }
+
+    /// Sends steps of one connection at once. Only the last may be a conversation.
+    fn play_batch(&mut self, batch: &[Asked<'_>], start: Instant) -> Result<(), Difference> {
+        let Some(first) = batch.first() else {
+            return Ok(());
+        };
+        self.speak_on(first.step.connection);
+        let commands = batch
+            .iter()
+            .flat_map(|asked| asked.question.iter().chain([&asked.step.command]))
+            .map(Vec::as_slice);
+        let (ours, theirs) = self.pipeline(&commands.collect::<Vec<_>>())?;
+        let elapsed = start.elapsed();
+        let mut replies = ours.into_iter().zip(theirs);
+        let mut next = || replies.next().expect("as many replies as commands");
+        for asked in batch {
+            let context = asked.question.as_ref().map(|_| next());
+            let (ours, theirs) = next();
+            self.compare(asked.step, context, ours, theirs, elapsed)?;
+        }
         Ok(())
+    }
+
+    fn speak_on(&mut self, connection: usize) {
+        self.minium.current = connection;
+        self.redis.current = connection;
     }
 
     fn pipeline(
@@ -200,112 +305,158 @@ impl Pair {
             .iter()
             .for_each(|command| crate::support::client::encode(&mut request, command));
         for side in [&mut self.minium, &mut self.redis] {
-            side.client
+            side.clients[side.current]
                 .write(&request)
                 .map_err(|error| side.failure(error))?;
         }
-        let mut replies = [&mut self.minium, &mut self.redis].map(|side| {
-            commands
-                .iter()
-                .map(|_| side.client.try_read())
-                .collect::<io::Result<Vec<_>>>()
-                .map_err(|error| side.failure(error))
-        });
-        let theirs = std::mem::replace(&mut replies[1], Ok(Vec::new()))?;
-        let [ours, _] = replies;
-        Ok((ours?, theirs))
+        let theirs = self.redis.read(commands.len());
+        let ours = self.minium.read(commands.len())?;
+        Ok((ours, theirs?))
     }
 
-    /// Goes on with both iterations until their ends. Cursors mean nothing to another server; what was found does.
-    fn compare_scan(&mut self, step: &Step, ours: Value, theirs: Value) -> Result<(), Difference> {
-        if step.command.get(1).is_none_or(|cursor| cursor != b"0") {
-            return Ok(());
-        }
-        let finish = |side: &mut Side, first: Value| {
-            let mut found = Vec::new();
-            let mut reply = first;
-            loop {
-                let [cursor, elements] = reply.elements() else {
-                    return Ok(reply);
-                };
-                found.extend_from_slice(elements.elements());
-                if cursor.bytes() == b"0" {
-                    break;
-                }
-                let mut next = step.command.clone();
-                next[1] = cursor.bytes().to_vec();
-                reply = side.call(&next)?;
-            }
-            found.sort();
-            found.dedup();
-            Ok(Value::Array(found))
-        };
-        let ours = finish(&mut self.minium, ours)?;
-        let theirs = finish(&mut self.redis, theirs)?;
-        if ours == theirs {
-            Ok(())
-        } else {
-            differences::accept_or(step, ours, theirs)
-        }
-    }
-
-    /// Any key will do as long as there is one, and it is there.
-    fn compare_random_keys(
+    /// `context` are the replies to the question before.
+    fn compare(
         &mut self,
         step: &Step,
+        context: Option<(Value, Value)>,
         ours: Value,
         theirs: Value,
+        elapsed: Duration,
     ) -> Result<(), Difference> {
-        if ours.is_null() || theirs.is_null() {
-            return if ours == theirs {
-                Ok(())
-            } else {
-                differences::accept_or(step, ours, theirs)
-            };
+        let queued = &mut self.transactions[step.connection].queued;
+        let before = match Turn::of(&step.command) {
+            Some(Turn::End) => std::mem::take(queued),
+            _ => Vec::new(),
+        };
+        if ours == theirs && ours == Value::Simple(b"QUEUED".to_vec()) {
+            queued.push(step.clone());
+            return Ok(());
         }
-        let exists = Step::new(command!["EXISTS", ours.bytes()]);
-        let found = self.minium.call(&exists.command)?;
-        if found == Value::Int(1) {
-            Ok(())
-        } else {
-            differences::accept_or(&exists, found, Value::Int(1))
+        let errors = ours.is_error() || theirs.is_error();
+        match Compare::of(&step.command) {
+            Compare::Scan if !errors => self.compare_scan(step, ours, theirs),
+            Compare::RandomKey if !errors => self.compare_random_keys(step, ours, theirs),
+            Compare::RandomMembers if !errors => self.compare_random_members(step, ours, theirs),
+            Compare::Digest if !errors && ours != theirs => self.compare_data(step, ours, theirs),
+            Compare::Queued if both_arrays_of(before.len(), &ours, &theirs) => before
+                .iter()
+                .zip(ours.elements().iter().zip(theirs.elements()))
+                .try_for_each(|(step, (ours, theirs))| {
+                    compare_reply(step, None, ours.clone(), theirs.clone(), elapsed)
+                }),
+            _ => compare_reply(step, context, ours, theirs, elapsed),
         }
     }
 
     fn compare_state(&mut self, start: Instant) -> Result<(), Difference> {
-        let mut steps = Vec::new();
+        let mut steps = vec![Step::new(command!["DISCARD"])];
         for database in DATABASES {
             steps.push(Step::new(command!["SELECT", database]));
             steps.push(Step::new(command!["DBSIZE"]));
-            steps.extend(KEYS.iter().map(|key| Step::new(command!["PTTL", key])));
+            for key in KEYS {
+                steps.push(Step::new(command!["PTTL", key]));
+                steps.push(Step::new(command!["OBJECT", "ENCODING", key]));
+            }
         }
         steps.push(Step::new(command!["DEBUG", "DIGEST"]));
         self.play_steps(&steps, start)
     }
 }
 
-fn ends_batch(command: &[Vec<u8>]) -> bool {
-    Compare::of(command).is_conversation() || rules::short_lifetime(command).is_some()
+fn both_arrays_of(length: usize, ours: &Value, theirs: &Value) -> bool {
+    let fits = |reply: &Value| matches!(reply, Value::Array(elements) if elements.len() == length);
+    fits(ours) && fits(theirs)
 }
 
-fn touch_all_keys() -> Vec<Vec<u8>> {
-    let mut touch = Vec::from(command!["TOUCH"]);
-    touch.extend(KEYS.iter().chain(JUNK).map(|key| key.to_vec()));
-    touch
+/// Compares two replies that need no further question.
+fn compare_reply(
+    step: &Step,
+    context: Option<(Value, Value)>,
+    ours: Value,
+    theirs: Value,
+    elapsed: Duration,
+) -> Result<(), Difference> {
+    let context = context.as_ref().map(|(ours, theirs)| (ours, theirs));
+    if same(&step.command, context, &ours, &theirs, elapsed) {
+        Ok(())
+    } else {
+        let context = context.map(|(ours, _)| ours);
+        differences::accept_or(step, context, ours, theirs)
+    }
 }
 
-fn same(compare: Compare, ours: &Value, theirs: &Value, elapsed: Duration) -> bool {
-    let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-    match (compare, ours, theirs) {
-        (Compare::Unordered, ..) => ours.unordered() == theirs.unordered(),
+fn same(
+    command: &[Vec<u8>],
+    context: Option<(&Value, &Value)>,
+    ours: &Value,
+    theirs: &Value,
+    elapsed: Duration,
+) -> bool {
+    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let unordered = || unordered(command, ours) == unordered(command, theirs);
+    match (Compare::of(command), ours, theirs) {
+        (_, Value::Error(_), _) | (_, _, Value::Error(_)) => ours == theirs,
+        (Compare::Unordered, ..) => unordered(),
+        (Compare::OrderedIfPacked, ..) => match context {
+            Some((ours_is, theirs_is)) if is_packed(ours_is) && ours_is == theirs_is => {
+                ours == theirs
+            }
+            _ => unordered(),
+        },
+        (Compare::OrderedUnlessSet { part }, ..) => match context {
+            Some((Value::Simple(kind), _)) if kind != b"set" => ours == theirs,
+            _ if part => lengths(ours) == lengths(theirs),
+            _ => unordered(),
+        },
+        (Compare::OrderedByText { part }, ..) => match context {
+            Some((elements, _)) if !has_zero_bytes(elements) => ours == theirs,
+            _ if part => lengths(ours) == lengths(theirs),
+            _ => unordered(),
+        },
+        (Compare::Length, ..) => lengths(ours) == lengths(theirs),
         (Compare::Seconds, &Value::Int(ours), &Value::Int(theirs)) if ours >= 0 && theirs >= 0 => {
-            ours.abs_diff(theirs) <= elapsed.unsigned_abs() / 1000 + 1
+            ours.abs_diff(theirs) <= elapsed / 1000 + 1
         }
         (Compare::Milliseconds, &Value::Int(ours), &Value::Int(theirs))
             if ours >= 0 && theirs >= 0 =>
         {
-            ours.abs_diff(theirs) <= elapsed.unsigned_abs() + 2
+            ours.abs_diff(theirs) <= elapsed + 2
         }
         _ => ours == theirs,
     }
+}
+
+fn is_packed(encoding: &Value) -> bool {
+    matches!(encoding, Value::Bulk(name) if name == b"listpack" || name == b"intset")
+}
+
+fn has_zero_bytes(elements: &Value) -> bool {
+    match elements {
+        Value::Array(elements) => elements.iter().any(|element| element.bytes().contains(&0)),
+        _ => true,
+    }
+}
+
+fn lengths(reply: &Value) -> Option<usize> {
+    match reply {
+        Value::Array(elements) | Value::Set(elements) => Some(elements.len()),
+        _ => None,
+    }
+}
+
+/// The reply in a canonical order, in which fields stay beside their values.
+fn unordered(command: &[Vec<u8>], reply: &Value) -> Value {
+    match reply {
+        Value::Array(words) if rules::name(command) == b"HGETALL" => paired(words).unordered(),
+        other => other.unordered(),
+    }
+}
+
+/// A flat list of names and values as a list of pairs, whose order then means nothing while that within a pair does.
+pub fn paired(words: &[Value]) -> Value {
+    let pair = |pair: &[Value]| match pair {
+        [name, value] => (name.clone(), value.clone()),
+        rest => (rest[0].clone(), Value::Null),
+    };
+    Value::Map(words.chunks(2).map(pair).collect())
 }

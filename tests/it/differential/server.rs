@@ -1,61 +1,12 @@
-//! Commands about the connection and the server, and every command with a wrong number of arguments.
+//! Commands about the connection and the server, and what the server says about other commands.
 
 use super::Generator;
-use super::arguments::{any_word, call, key, maybe, one_of, repeat, unmangled, value, word};
+use super::arguments::{
+    any_word, call, integer, key, maybe, one_of, repeat, texts, unmangled, value, word,
+};
 
-/// Every command of the families, for calls with too few and too many arguments and for COMMAND's answers about it.
-pub const COMMANDS: &[&str] = &[
-    "APPEND",
-    "DECR",
-    "DECRBY",
-    "GET",
-    "GETDEL",
-    "GETEX",
-    "GETRANGE",
-    "GETSET",
-    "INCR",
-    "INCRBY",
-    "INCRBYFLOAT",
-    "LCS",
-    "MGET",
-    "MSET",
-    "MSETNX",
-    "PSETEX",
-    "SET",
-    "SETEX",
-    "SETNX",
-    "SETRANGE",
-    "STRLEN",
-    "SUBSTR",
-    "COPY",
-    "DEL",
-    "UNLINK",
-    "EXISTS",
-    "EXPIRE",
-    "EXPIREAT",
-    "PEXPIRE",
-    "PEXPIREAT",
-    "EXPIRETIME",
-    "PEXPIRETIME",
-    "PERSIST",
-    "KEYS",
-    "MOVE",
-    "OBJECT",
-    "RANDOMKEY",
-    "RENAME",
-    "RENAMENX",
-    "SCAN",
-    "TOUCH",
-    "TTL",
-    "PTTL",
-    "TYPE",
-    "SELECT",
-    "SWAPDB",
-    "DBSIZE",
-    "FLUSHDB",
-    "ECHO",
-    "PING",
-];
+/// The family's commands.
+pub const COMMANDS: &[&str] = &["ECHO", "PING"];
 
 pub fn generators() -> Vec<Generator> {
     vec![
@@ -65,33 +16,45 @@ pub fn generators() -> Vec<Generator> {
             1,
             "COMMAND",
             [
-                word("GETKEYS"),
-                any_word(COMMANDS),
-                repeat(one_of([key(), value()]), 1..6),
-            ],
-        )),
-        unmangled(call(
-            1,
-            "COMMAND",
-            [
                 any_word(&["NOSUCH", "", "getkeys", "INFO|x"]),
                 repeat(key(), 0..2),
             ],
         )),
+    ]
+}
+
+/// Commands whose replies are no error without arguments, or not the same.
+const WITHOUT_ARGUMENTS: &[&str] = &[
+    "DBSIZE",
+    "RANDOMKEY",
+    "PING",
+    "FLUSHDB",
+    "KEYS",
+    "SCAN",
+    "MULTI",
+    "EXEC",
+    "DISCARD",
+    "UNWATCH",
+];
+
+/// What COMMAND says about these commands, their digests, and calls of them without arguments.
+pub fn about(commands: &[&'static str]) -> Vec<Generator> {
+    let named = one_of(commands.iter().map(|name| word(name)));
+    let arguments = || repeat(one_of([key(), value(), integer(), texts(OPTIONS)]), 1..6);
+    let asking = [
+        unmangled(call(1, "COMMAND", [word("GETKEYS"), named, arguments()])),
         unmangled(call(
             1,
             "DEBUG",
             [word("DIGEST-VALUE"), repeat(key(), 0..3)],
         )),
-    ]
-    .into_iter()
-    .chain(
-        COMMANDS
-            .iter()
-            .filter(|name| {
-                !["DBSIZE", "RANDOMKEY", "PING", "FLUSHDB", "KEYS", "SCAN"].contains(name)
-            })
-            .map(|name| call(1, name, [])),
-    )
-    .collect()
+    ];
+    let bare = commands
+        .iter()
+        .filter(|name| !WITHOUT_ARGUMENTS.contains(name))
+        .map(|name| call(1, name, []));
+    asking.into_iter().chain(bare).collect()
 }
+
+/// Words by which some commands find their keys.
+const OPTIONS: &[&str] = &["2", "1", "STORE", "BY", "GET", "WEIGHTS"];

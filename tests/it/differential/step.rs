@@ -8,6 +8,8 @@ pub struct Step {
     pub command: Vec<Vec<u8>>,
     /// Whether arguments may be exchanged for nonsense.
     pub mangle: bool,
+    /// Which of the connections to each server sends it.
+    pub connection: usize,
 }
 
 impl Step {
@@ -15,6 +17,7 @@ impl Step {
         Self {
             command: command.into(),
             mangle: true,
+            connection: 0,
         }
     }
 }
@@ -24,6 +27,9 @@ const SHOWN: usize = 120;
 
 impl fmt::Display for Step {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.connection > 0 {
+            write!(out, "(connection {}) ", self.connection)?;
+        }
         for (i, argument) in self.command.iter().enumerate() {
             if i > 0 {
                 out.write_str(" ")?;

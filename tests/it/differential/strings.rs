@@ -6,6 +6,32 @@ use super::arguments::{
     value, word,
 };
 
+/// The family's commands.
+pub const COMMANDS: &[&str] = &[
+    "APPEND",
+    "DECR",
+    "DECRBY",
+    "GET",
+    "GETDEL",
+    "GETEX",
+    "GETRANGE",
+    "GETSET",
+    "INCR",
+    "INCRBY",
+    "INCRBYFLOAT",
+    "LCS",
+    "MGET",
+    "MSET",
+    "MSETNX",
+    "PSETEX",
+    "SET",
+    "SETEX",
+    "SETNX",
+    "SETRANGE",
+    "STRLEN",
+    "SUBSTR",
+];
+
 fn timed(unit: &'static str) -> super::arguments::Words {
     sequence([word(unit), lifetime(unit)])
 }
