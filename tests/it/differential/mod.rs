@@ -71,7 +71,7 @@ const SORTING: Family = Family::new(sorting::COMMANDS, sorting::generators);
 const TRANSACTIONS: Family = Family::new(transactions::COMMANDS, Vec::new);
 
 /// Every family under test.
-const FAMILIES: &[Family] = &[STRINGS, KEYS, EXPIRY, SERVER, BITS, TRANSACTIONS];
+const FAMILIES: &[Family] = &[STRINGS, KEYS, EXPIRY, SERVER, HASHES, BITS, TRANSACTIONS];
 
 /// Commands played in one test.
 const COMMANDS: u64 = 40_000;
@@ -88,7 +88,6 @@ fn keys() {
 }
 
 #[test]
-#[ignore = "not all of these commands are there yet"]
 fn hashes() {
     play(&[HASHES]);
 }

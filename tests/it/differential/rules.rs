@@ -216,7 +216,8 @@ impl Turn {
     pub fn of(command: &[Vec<u8>]) -> Option<Self> {
         match (name(command).as_slice(), command.len()) {
             (b"MULTI", 1) => Some(Self::Begin),
-            (b"EXEC" | b"DISCARD" | b"RESET", 1) => Some(Self::End),
+            // With arguments it is an error that ends the transaction.
+            (b"EXEC", _) | (b"DISCARD" | b"RESET", 1) => Some(Self::End),
             _ => None,
         }
     }
