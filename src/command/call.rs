@@ -21,7 +21,7 @@ pub struct Call<'a> {
     pub client: &'a mut Client,
     /// What all connections share.
     pub instance: &'a Instance,
-    /// The configuration, the same for a whole batch.
+    /// The configuration.
     pub config: &'a Config,
     /// The counters of this worker.
     pub stats: &'a WorkerStats,

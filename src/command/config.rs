@@ -78,8 +78,7 @@ pub const COMMANDS: &[Command] = &[Command {
 
 fn get(call: &mut Call<'_>) -> Outcome {
     let patterns: Vec<&[u8]> = call.args_from(2).collect();
-    // Not the configuration of the batch: a CONFIG SET before this one may belong to the same batch.
-    let found = call.instance.config.load().get(&patterns);
+    let found = call.config.get(&patterns);
     call.reply.map(found.len());
     for (name, value) in found {
         call.reply.bulk(&name);

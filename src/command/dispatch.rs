@@ -3,6 +3,10 @@
 //! A group of pipelined requests is looked up and hashed first and its buckets and entries are prefetched, so that the
 //! cache misses of one command overlap with those of the others; then the commands run one by one.
 
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
 use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
 use super::instance::Instance;
@@ -27,8 +31,8 @@ pub const GROUP: usize = 16;
 pub struct Batch<'a> {
     /// What all connections share.
     pub instance: &'a Instance,
-    /// The configuration.
-    pub config: &'a Config,
+    /// The configuration, since the last command that may have changed it.
+    pub config: Guard<Arc<Config>>,
     /// The counters of this worker.
     pub stats: &'a WorkerStats,
     /// The time.
@@ -54,6 +58,11 @@ pub struct Prepared<'a> {
     entry: Option<&'a Entry>,
     /// The hash of the key, for commands with one.
     hash: u64,
+}
+
+/// Whether the command may change the configuration, which those after it in the batch must see.
+pub(super) fn may_change_config(entry: &Entry) -> bool {
+    entry.row.flags.contains(Flags::ADMIN)
 }
 
 impl<'a> Batch<'a> {
@@ -105,7 +114,7 @@ impl<'a> Batch<'a> {
                 if let Some(entry) = entry {
                     self.stats.by_command[entry.id].rejected.add(1);
                 }
-                let error = transaction::refused(client, entry, error);
+                let error = transaction::refused(client, &self.instance.keyspace, entry, error);
                 self.answer_error(&mut Reply::new(out, client.version), &error);
                 return self.finish(client, start, out);
             }
@@ -120,6 +129,9 @@ impl<'a> Batch<'a> {
             return self.finish(client, start, out);
         }
         let outcome = self.call(client, entry, prepared, out);
+        if may_change_config(entry) {
+            self.config = self.instance.config.load();
+        }
         self.account(entry, &mut Reply::new(out, client.version), start, &outcome);
         self.finish(client, start, out)
     }
@@ -270,7 +282,7 @@ impl<'a> Batch<'a> {
             db,
             client,
             instance: self.instance,
-            config: self.config,
+            config: &self.config,
             stats: self.stats,
             command: entry,
             hashes,

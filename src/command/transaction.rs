@@ -4,13 +4,15 @@
 //! name, and of the watched ones, and runs them one after the other under these locks: nobody sees a part of it, and
 //! whoever needs other shards goes on meanwhile.
 
+use std::cell::OnceCell;
+
 use super::call::{Call, KeyHashes};
-use super::dispatch::Batch;
+use super::dispatch::{Batch, may_change_config};
 use super::locks::{self, Hashes, Needs};
 use super::registry::Entry;
 use super::{Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::clients::{Client, WatchedKey, Watching};
-use crate::keyspace::{Db, Key};
+use crate::keyspace::{Db, Key, Keyspace};
 use crate::protocol::{Reply, Request};
 use crate::table::hash;
 
@@ -139,7 +141,12 @@ fn unwatch(call: &mut Call<'_>) -> Outcome {
 
 /// What a client is told when a command was refused; a transaction that it is in will be refused, too. An EXEC that is refused
 /// itself ends it.
-pub(super) fn refused(client: &mut Client, entry: Option<&Entry>, error: Error) -> Error {
+pub(super) fn refused(
+    client: &mut Client,
+    keyspace: &Keyspace,
+    entry: Option<&Entry>,
+    error: Error,
+) -> Error {
     if let Some(transaction) = &mut client.transaction {
         transaction.refuse();
     }
@@ -147,6 +154,7 @@ pub(super) fn refused(client: &mut Client, entry: Option<&Entry>, error: Error) 
         return error;
     }
     client.transaction = None;
+    client.unwatch(keyspace);
     let reason = error.to_string();
     let reason = reason.strip_prefix("ERR ").unwrap_or(&reason);
     Error::text(format!(
@@ -167,6 +175,12 @@ impl Batch<'_> {
         let watching = *client.watching.take().unwrap_or_default();
         let commands = &self.instance.commands;
         let entry_of = |id| commands.by_id(id).expect("ids are those of commands");
+
+        // Each command that may change the configuration has a place for what it leaves to those after it.
+        let changes = transaction.queue.iter();
+        let changes = changes.filter(|queued| may_change_config(entry_of(queued.command)));
+        let configs: Vec<_> = changes.map(|_| OnceCell::new()).collect();
+        let config = self.instance.config.load();
 
         let mut hashes: Hashes = (watching.keys.iter())
             .map(|key| hash::of(&key.name))
@@ -192,13 +206,14 @@ impl Batch<'_> {
             return Ok(());
         }
         reply.array(transaction.queue.len());
+        let mut configs = configs.iter();
         let mut call = Call {
             request,
             reply,
             db,
             client,
             instance: self.instance,
-            config: self.config,
+            config: &config,
             stats: self.stats,
             command: exec,
             hashes: KeyHashes::UNKNOWN,
@@ -211,6 +226,12 @@ impl Batch<'_> {
             let outcome = (entry.row.run)(&mut call);
             call.db.index = call.client.database;
             call.db.touch = !call.client.no_touch;
+            if may_change_config(entry)
+                && let Some(place) = configs.next()
+            {
+                call.config = place.get_or_init(|| self.instance.config.load());
+                self.config = self.instance.config.load();
+            }
             self.account(entry, &mut call.reply, start, &outcome);
         }
         Ok(())

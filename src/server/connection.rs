@@ -193,8 +193,7 @@ impl Connection {
         spans: &mut Vec<Span>,
         replies: &mut Vec<u8>,
     ) -> (usize, Served) {
-        let config = worker.config();
-        let mut batch = worker.batch(&config);
+        let mut batch = worker.batch();
         let handle = &self.client.handle;
         handle.query_buffer.store(bytes.len() as u64, Relaxed);
         let mut at = 0;
@@ -204,7 +203,7 @@ impl Connection {
             let mut first_span = 0;
             // What a client may send depends on AUTH, so until then each request is seen off before the next is read.
             let limits = Limits {
-                max_bulk: config.clients.proto_max_bulk_len,
+                max_bulk: batch.config.clients.proto_max_bulk_len,
                 authenticated: self.client.authenticated,
             };
             let most = if self.client.authenticated { GROUP } else { 1 };
@@ -255,7 +254,7 @@ impl Connection {
                 }
             }
             if replies.len() >= FLUSH_AT {
-                let limit = &config.clients.client_output_buffer_limit.normal;
+                let limit = &batch.config.clients.client_output_buffer_limit.normal;
                 if self.send(worker, replies).is_err() || self.output.exceeds(limit) {
                     return (bytes.len(), Served::Close);
                 }
@@ -302,10 +301,14 @@ impl Connection {
         }
         let request: OwnedRequest = words.into_iter().collect();
         let batch = &mut *batch;
-        let mut inner = Batch { ..*batch };
+        let mut inner = Batch {
+            config: batch.instance.config.load(),
+            ..*batch
+        };
         let prepared = inner.prepare(request.as_request());
         let flow = inner.run(&mut self.client, &prepared, replies);
         batch.tick = inner.tick;
+        batch.config = inner.config;
         flow
     }
 

@@ -271,7 +271,8 @@ impl Worker {
 
     /// Looks at the clock, once for all requests of one read.
     #[inline]
-    pub fn batch<'a>(&'a self, config: &'a Config) -> Batch<'a> {
+    pub fn batch(&self) -> Batch<'_> {
+        let config = self.config();
         let now = unix_millis();
         self.now.set(now);
         let memory = &config.memory;

@@ -43,6 +43,20 @@ const INTENDED: &[Intended] = &[
         },
     },
     Intended {
+        reason: "within a transaction, Redis also counts the arguments of the command that set the value",
+        explains: |exchange| {
+            exchange.is("OBJECT", "REFCOUNT")
+                && (exchange.minium, exchange.redis) == (&Value::Int(1), &Value::Int(2))
+        },
+    },
+    Intended {
+        reason: "COMMAND GETKEYS of Redis reads a number of keys as far as it is one",
+        explains: |exchange| {
+            let refusal = b"ERR Invalid arguments specified for command";
+            exchange.is("COMMAND", "GETKEYS") && *exchange.minium == Value::Error(refusal.to_vec())
+        },
+    },
+    Intended {
         reason: "Redis reads a cursor with a zero byte up to there",
         explains: |exchange| {
             let name = rules::name(exchange.command);

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::arguments::{KEYS, as_integer};
-use super::rules;
 use super::step::Step;
 
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +67,7 @@ fn harmed(step: Step, harm: Harm, at: Index, other: Index) -> Step {
         Harm::Rename(name) => command[0] = name.to_vec(),
         _ => {}
     }
-    if may_race(&command) || !rules::has_one_outcome(&command) {
+    if may_race(&command) {
         step
     } else {
         Step { command, ..step }

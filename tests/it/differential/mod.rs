@@ -71,7 +71,16 @@ const SORTING: Family = Family::new(sorting::COMMANDS, sorting::generators);
 const TRANSACTIONS: Family = Family::new(transactions::COMMANDS, Vec::new);
 
 /// Every family under test.
-const FAMILIES: &[Family] = &[STRINGS, KEYS, EXPIRY, SERVER, HASHES, BITS, TRANSACTIONS];
+const FAMILIES: &[Family] = &[
+    STRINGS,
+    KEYS,
+    EXPIRY,
+    SERVER,
+    HASHES,
+    SETS,
+    BITS,
+    TRANSACTIONS,
+];
 
 /// Commands played in one test.
 const COMMANDS: u64 = 40_000;
@@ -99,7 +108,6 @@ fn lists() {
 }
 
 #[test]
-#[ignore = "not all of these commands are there yet"]
 fn sets() {
     play(&[SETS]);
 }

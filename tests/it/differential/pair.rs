@@ -236,6 +236,9 @@ impl Pair {
             {
                 self.play_batch(&std::mem::take(&mut batch), start)?;
             }
+            if !rules::has_one_outcome(&step.command) {
+                continue;
+            }
             let conversation = Compare::of(&step.command).is_conversation();
             let lexical = rules::lexical_key(&step.command);
             let open = self.transactions[step.connection].open;
