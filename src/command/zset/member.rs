@@ -184,11 +184,13 @@ fn zadd(call: &mut Call<'_>) -> Outcome {
 }
 
 fn zincrby(call: &mut Call<'_>) -> Outcome {
+    // It takes ZADD's options for what they are, and so has no place left for a score.
+    let (options, first) = Options::parse(call)?;
     let options = Options {
         increment: true,
-        ..Options::default()
+        ..options
     };
-    add(call, options, 2)
+    add(call, options, first)
 }
 
 /// Sets the scores that begin at argument `first`, each with its member behind it: all of them, or none if one is no number.

@@ -113,7 +113,6 @@ fn sets() {
 }
 
 #[test]
-#[ignore = "not all of these commands are there yet"]
 fn sorted_sets() {
     play(&[SORTED_SETS]);
 }
