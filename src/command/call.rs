@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
     }
 
     /// The arguments from `index` on.
-    pub fn args_from(&self, index: usize) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub fn args_from(&self, index: usize) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         let request = self.request;
         (index..request.len()).map(move |i| request.arg(i))
     }

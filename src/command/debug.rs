@@ -11,12 +11,13 @@ use super::config::NO_CONFIG_FILE;
 use super::help::{self, Line};
 use super::{Call, Command, Error, Flags, Group, Outcome};
 use crate::config::rewrite::replace_file;
-use crate::config::value::plain;
+use crate::config::value::{parse_memory, plain};
 use crate::keyspace::digest::{self, Digest};
 use crate::keyspace::effects::Event;
 use crate::keyspace::{Key, NewValue, ValueRef};
 use crate::protocol::{Version, glob, number};
 use crate::types::Packing;
+use crate::types::list::Layout;
 use crate::types::listpack::{self, ListpackRef};
 use crate::types::string;
 
@@ -150,10 +151,10 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "quicklist-packed-threshold",
         least: 3,
         most: 3,
-        run: accept,
+        run: quicklist_packed_threshold,
         help: (
             "QUICKLIST-PACKED-THRESHOLD <size>",
-            "Accepted without effect.",
+            "Elements from this size on are put into lists unencoded. 0 restores the usual size.",
         ),
     },
     Subcommand {
@@ -350,6 +351,18 @@ fn set_active_expire(call: &mut Call<'_>) -> Outcome {
         .debug
         .active_expire
         .store(switch(call.arg(2)), Relaxed);
+    accept(call)
+}
+
+fn quicklist_packed_threshold(call: &mut Call<'_>) -> Outcome {
+    /// A listpack tells the length of an element in 32 bits, and its own, too.
+    const MAX: usize = (4 << 30) - (1 << 20);
+    let size = parse_memory(call.arg(2)).and_then(|size| usize::try_from(size).ok());
+    let size = size.filter(|&size| size <= MAX).ok_or_else(|| {
+        Error::text("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    })?;
+    let size = if size == 0 { Layout::PLAIN } else { size };
+    call.instance.debug.plain_elements.store(size, Relaxed);
     accept(call)
 }
 

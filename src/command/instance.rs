@@ -15,6 +15,7 @@ use crate::clients;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::telemetry::Telemetry;
+use crate::types::list;
 
 /// One running server.
 pub struct Instance {
@@ -96,6 +97,8 @@ pub struct DebugSwitches {
     pub active_expire: std::sync::atomic::AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: std::sync::atomic::AtomicBool,
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD, in bytes.
+    pub plain_elements: std::sync::atomic::AtomicUsize,
 }
 
 impl Instance {
@@ -133,6 +136,7 @@ impl Instance {
             debug: DebugSwitches {
                 active_expire: true.into(),
                 cron_paused: false.into(),
+                plain_elements: list::Layout::PLAIN.into(),
             },
         }))
     }

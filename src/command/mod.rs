@@ -34,6 +34,7 @@ pub mod expire;
 pub mod function;
 pub mod hash;
 pub mod keys;
+pub mod list;
 pub mod memory;
 pub mod object;
 pub mod random;
@@ -72,6 +73,10 @@ pub static FAMILIES: &[&[Command]] = &[
     hash::whole::COMMANDS,
     hash::write::COMMANDS,
     keys::COMMANDS,
+    list::ends::COMMANDS,
+    list::transfer::COMMANDS,
+    list::read::COMMANDS,
+    list::edit::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
     scan::COMMANDS,

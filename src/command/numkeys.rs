@@ -25,3 +25,44 @@ pub fn keys(
     }
     Ok(first..first + count)
 }
+
+/// What LMPOP and ZMPOP are asked: `numkeys key [key ...] end [COUNT count]`.
+#[derive(Debug)]
+pub struct NumberedPop<E> {
+    /// The places of the keys.
+    pub keys: Range<usize>,
+    /// The end to take elements from.
+    pub end: E,
+    /// How many elements to take.
+    pub count: usize,
+}
+
+/// Reads the arguments from the first on; `end` reads the word at a place.
+///
+/// # Errors
+/// When they are not as they should be.
+pub fn pop<E>(
+    call: &Call<'_>,
+    end: impl FnOnce(&Call<'_>, usize) -> Result<E, Error>,
+) -> Result<NumberedPop<E>, Error> {
+    let keys = keys(call, 1, Error::NumKeys, Error::Syntax)?;
+    let place = keys.end;
+    if place == call.len() {
+        return Err(Error::Syntax);
+    }
+    let end = end(call, place)?;
+    let mut count = None;
+    for option in (place + 1..call.len()).step_by(2) {
+        let value = option + 1;
+        if count.is_some() || value == call.len() || !call.is(option, "COUNT") {
+            return Err(Error::Syntax);
+        }
+        let wanted = call.count(value).ok().filter(|&count| count > 0);
+        count = Some(wanted.ok_or_else(|| Error::text("ERR count should be greater than 0"))?);
+    }
+    Ok(NumberedPop {
+        keys,
+        end,
+        count: count.unwrap_or(1),
+    })
+}

@@ -383,6 +383,17 @@ impl<'a> Db<'a> {
         self.effects.dirty.add(count as u64 - 1);
     }
 
+    /// Announces that `count` elements of a key's value are gone, and the key with them if that `emptied` it.
+    #[inline]
+    pub fn removed(&mut self, key: Key<'_>, event: Event, count: usize, emptied: bool) {
+        if count > 0 {
+            self.changed_by(key, event, count);
+        }
+        if emptied {
+            self.changed_too(key, Event::DEL);
+        }
+    }
+
     /// Announces a further side of a change that was just announced; it is not counted again.
     #[inline]
     pub fn changed_too(&mut self, key: Key<'_>, event: Event) {

@@ -55,7 +55,7 @@ impl Digest {
         } else if let Ok(list) = value.collection::<List>() {
             self.type_number(1);
             for element in list.iter() {
-                self.chain(&element.to_vec());
+                self.chain(&element.as_ref().to_vec());
             }
         } else if let Ok(set) = value.collection::<Set>() {
             self.type_number(2);

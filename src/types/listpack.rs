@@ -16,7 +16,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::string::{StringRef, as_integer};
+use super::string::{StringRef, Wanted, as_integer};
 
 const HEADER: usize = 6;
 const END: u8 = 0xFF;
@@ -52,14 +52,14 @@ pub struct Place(usize);
 pub struct Damaged(pub usize);
 
 /// An element as it is written: prefix on the stack, content wherever it is.
-struct Encoded<'a> {
+pub(super) struct Encoded<'a> {
     prefix: [u8; MAX_PREFIX],
     prefix_len: usize,
     content: &'a [u8],
 }
 
 impl<'a> Encoded<'a> {
-    fn new(value: StringRef<'a>) -> Encoded<'a> {
+    pub fn new(value: StringRef<'a>) -> Encoded<'a> {
         match value {
             StringRef::Int(n) => Self::int(n),
             StringRef::Bytes(bytes) => {
@@ -128,7 +128,8 @@ impl<'a> Encoded<'a> {
     }
 
     /// Bytes without the backward length.
-    fn forward_len(&self) -> usize {
+    #[inline]
+    pub fn forward_len(&self) -> usize {
         self.prefix_len + self.content.len()
     }
 
@@ -137,11 +138,24 @@ impl<'a> Encoded<'a> {
         forward + backward_size(forward)
     }
 
+    /// Writes the element without its backward length into a place of exactly that length.
+    #[inline]
+    pub fn write_forward(&self, to: &mut [u8]) {
+        to[..self.prefix_len].copy_from_slice(&self.prefix[..self.prefix_len]);
+        to[self.prefix_len..].copy_from_slice(self.content);
+    }
+
+    /// Adds the element without its backward length.
+    #[inline]
+    pub fn append_forward(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.prefix[..self.prefix_len]);
+        to.extend_from_slice(self.content);
+    }
+
     /// Writes the whole element into a place of exactly its length.
     fn write(&self, to: &mut [u8]) {
         let forward = self.forward_len();
-        to[..self.prefix_len].copy_from_slice(&self.prefix[..self.prefix_len]);
-        to[self.prefix_len..forward].copy_from_slice(self.content);
+        self.write_forward(&mut to[..forward]);
         let backward = &mut to[forward..];
         let last = backward.len() - 1;
         for (place, byte) in backward.iter_mut().enumerate() {
@@ -289,40 +303,14 @@ impl<'a> ListpackRef<'a> {
     /// Bytes of the whole element.
     #[inline]
     fn size(self, place: Place) -> usize {
-        let (prefix, content) = prefix_of(&self.0[place.0..]).expect("an element begins here");
-        prefix + content + backward_size(prefix + content)
+        let forward = forward_len(&self.0[place.0..]);
+        forward + backward_size(forward)
     }
 
     /// The element at a place.
     #[inline]
     pub fn get(self, place: Place) -> StringRef<'a> {
-        let bytes = &self.0[place.0..];
-        let first = bytes[0];
-        if first < 0x80 {
-            return StringRef::Int(first.into());
-        }
-        if first < 0xC0 {
-            return StringRef::Bytes(&bytes[1..][..usize::from(first & 0x3F)]);
-        }
-        let signed = |width: usize| {
-            let mut word = [0; 8];
-            word[8 - width..].copy_from_slice(&bytes[1..=width]);
-            StringRef::Int(i64::from_le_bytes(word) >> (64 - 8 * width))
-        };
-        match first {
-            INT_16 => signed(2),
-            INT_24 => signed(3),
-            INT_32 => signed(4),
-            INT_64 => signed(8),
-            _ if first & 0xE0 == INT_13 => {
-                let bits = i64::from(first & 0x1F) << 8 | i64::from(bytes[1]);
-                StringRef::Int(bits << 51 >> 51)
-            }
-            _ => {
-                let (prefix, content) = prefix_of(bytes).expect("an element begins here");
-                StringRef::Bytes(&bytes[prefix..prefix + content])
-            }
-        }
+        decode(&self.0[place.0..])
     }
 
     /// The elements in order, or from the end.
@@ -334,17 +322,21 @@ impl<'a> ListpackRef<'a> {
         }
     }
 
+    /// The elements from an index on.
+    pub fn iter_from(self, index: usize) -> Iter<'a> {
+        Iter {
+            front: self.nth(index).map_or(self.end(), |place| place.0),
+            ..self.iter()
+        }
+    }
+
     /// The first of every `stride`-th element, beginning with the one at `first`, that is `wanted`: a hash searches its
     /// fields with a stride of 2.
     pub fn find(self, wanted: &[u8], first: usize, stride: usize) -> Option<Place> {
-        let integer = as_integer(wanted);
+        let wanted = Wanted::new(wanted);
         let mut place = (0..first).try_fold(self.first()?, |place, _| self.next(place))?;
         loop {
-            let equal = match self.get(place) {
-                StringRef::Int(n) => integer == Some(n),
-                StringRef::Bytes(bytes) => bytes == wanted,
-            };
-            if equal {
+            if wanted.is(self.get(place)) {
                 return Some(place);
             }
             for _ in 0..stride {
@@ -352,6 +344,44 @@ impl<'a> ListpackRef<'a> {
             }
         }
     }
+}
+
+/// The element that begins these bytes.
+#[inline]
+pub(super) fn decode(bytes: &[u8]) -> StringRef<'_> {
+    let first = bytes[0];
+    if first < 0x80 {
+        return StringRef::Int(first.into());
+    }
+    if first < 0xC0 {
+        return StringRef::Bytes(&bytes[1..][..usize::from(first & 0x3F)]);
+    }
+    let signed = |width: usize| {
+        let mut word = [0; 8];
+        word[8 - width..].copy_from_slice(&bytes[1..=width]);
+        StringRef::Int(i64::from_le_bytes(word) >> (64 - 8 * width))
+    };
+    match first {
+        INT_16 => signed(2),
+        INT_24 => signed(3),
+        INT_32 => signed(4),
+        INT_64 => signed(8),
+        _ if first & 0xE0 == INT_13 => {
+            let bits = i64::from(first & 0x1F) << 8 | i64::from(bytes[1]);
+            StringRef::Int(bits << 51 >> 51)
+        }
+        _ => {
+            let (prefix, content) = prefix_of(bytes).expect("an element begins here");
+            StringRef::Bytes(&bytes[prefix..prefix + content])
+        }
+    }
+}
+
+/// Bytes of the element that begins these bytes, without its backward length.
+#[inline]
+pub(super) fn forward_len(bytes: &[u8]) -> usize {
+    let (prefix, content) = prefix_of(bytes).expect("an element begins here");
+    prefix + content
 }
 
 /// Lengths of an element's prefix and of its content; `None` if the bytes do not hold a prefix.

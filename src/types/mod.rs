@@ -5,16 +5,19 @@
 //!
 //! - [`string`], [`list`], [`set`], [`zset`], [`hash`] are the types; each but the first implements [`Collection`].
 //! - [`bits`] and [`lcs`] are what some commands make of strings.
-//! - [`listpack`] is what small collections are packed into, [`intset`] what small sets of integers are.
+//! - [`listpack`] is what small collections are packed into, [`intset`] what small sets of integers are; [`lzf`]
+//!   compresses the inside of long lists, if that is asked for.
 //! - [`members`] is the table of a large hash, set or sorted set; [`member`] is one element of it.
-//! - [`sample`] chooses elements at random.
+//! - [`sample`] chooses elements at random; [`index`] counts them from either end.
 
 pub mod bits;
 pub mod hash;
+pub mod index;
 pub mod intset;
 pub mod lcs;
 pub mod list;
 pub mod listpack;
+mod lzf;
 pub mod member;
 pub mod members;
 pub mod sample;

@@ -134,6 +134,32 @@ impl<'a> StringRef<'a> {
     }
 }
 
+/// A string to look for among many, which may be integers: what it spells is found out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    bytes: &'a [u8],
+    integer: Option<i64>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Prepares the search.
+    pub fn new(bytes: &'a [u8]) -> Wanted<'a> {
+        Wanted {
+            bytes,
+            integer: as_integer(bytes),
+        }
+    }
+
+    /// Whether this is the string.
+    #[inline]
+    pub fn is(&self, value: StringRef<'_>) -> bool {
+        match value {
+            StringRef::Int(n) => self.integer == Some(n),
+            StringRef::Bytes(bytes) => bytes == self.bytes,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

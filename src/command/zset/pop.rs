@@ -1,7 +1,8 @@
 //! Members from either end: ZPOPMIN, ZPOPMAX, ZMPOP.
 
 use super::{ROW, answer_scored, removed};
-use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome, numkeys};
+use crate::command::numkeys::{self, NumberedPop};
+use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::Key;
 use crate::keyspace::effects::Event;
 use crate::protocol::{Reply, Version};
@@ -79,31 +80,19 @@ fn pop_one_key(call: &mut Call<'_>, end: End) -> Outcome {
     Ok(())
 }
 
-fn zmpop(call: &mut Call<'_>) -> Outcome {
-    let keys = numkeys::keys(call, 1, Error::NumKeys, Error::Syntax)?;
-    let place = keys.end;
-    if place == call.len() {
-        return Err(Error::Syntax);
-    }
-    let end = if call.is(place, "MIN") {
-        End::Lowest
+/// The end that an argument names.
+fn end(call: &Call<'_>, place: usize) -> Result<End, Error> {
+    if call.is(place, "MIN") {
+        Ok(End::Lowest)
     } else if call.is(place, "MAX") {
-        End::Highest
+        Ok(End::Highest)
     } else {
-        return Err(Error::Syntax);
-    };
-    let mut count = None;
-    let mut options = place + 1;
-    while options < call.len() {
-        let value = options + 1;
-        if count.is_some() || value == call.len() || !call.is(options, "COUNT") {
-            return Err(Error::Syntax);
-        }
-        let wanted = call.count(value).ok().filter(|&count| count > 0);
-        count = Some(wanted.ok_or_else(|| Error::text("ERR count should be greater than 0"))?);
-        options += 2;
+        Err(Error::Syntax)
     }
-    let count = count.unwrap_or(1);
+}
+
+fn zmpop(call: &mut Call<'_>) -> Outcome {
+    let NumberedPop { keys, end, count } = numkeys::pop(call, end)?;
     for place in keys {
         let key = call.key(place);
         let found = pop(call, key, end, count, true, |reply| {

@@ -8,8 +8,9 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use super::element::Element;
-use super::span::{self, Span};
+use super::span::Span;
 use super::tree::{self, Tree};
+use crate::types::index;
 use crate::types::member::MemberRef;
 use crate::types::members::{Members, Slot};
 use crate::types::sample::Sampling;
@@ -121,7 +122,7 @@ impl Ordered {
     pub fn ranks(&self, span: Span<'_>) -> Range<usize> {
         let order = &self.order;
         let (start, end) = match span {
-            Span::Ranks(start, stop) => return span::ranks(start, stop, self.len()),
+            Span::Ranks(start, stop) => return index::range(start, stop, self.len()),
             Span::Scores(min, max) => (
                 order.partition_point(|element| min.begins_behind(element.score())),
                 order.partition_point(|element| !max.ends_before(element.score())),

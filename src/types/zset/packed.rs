@@ -7,8 +7,9 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::element::compare_scores;
-use super::span::{self, Span};
+use super::span::Span;
 use crate::protocol::number;
+use crate::types::index;
 use crate::types::listpack::{Iter, Listpack, ListpackRef, Place};
 use crate::types::string::{Decimal, StringRef};
 
@@ -109,7 +110,7 @@ pub(super) fn remove_range(list: &mut Listpack, ranks: Range<usize>) {
 /// The ranks of the members of a span.
 pub(super) fn ranks(list: ListpackRef<'_>, span: Span<'_>) -> Range<usize> {
     match span {
-        Span::Ranks(start, stop) => span::ranks(start, stop, len(list)),
+        Span::Ranks(start, stop) => index::range(start, stop, len(list)),
         Span::Scores(min, max) => ranks_between(
             list,
             |_, score| min.begins_behind(score_of(score)),

@@ -1,7 +1,6 @@
 //! Which members a command means: a span of ranks, of scores or of the members' own bytes.
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use super::element::compare_scores;
 
@@ -27,21 +26,6 @@ pub enum Bound<T> {
     Excluded(T),
     /// Behind everything.
     Last,
-}
-
-/// The ranks among `len` elements from `start` to `stop`, both included and counted from the end when negative.
-pub(super) fn ranks(start: i64, stop: i64, len: usize) -> Range<usize> {
-    let length = len as i64;
-    let from_start = |rank: i64| {
-        if rank < 0 {
-            rank.saturating_add(length)
-        } else {
-            rank
-        }
-    };
-    let start = from_start(start).clamp(0, length);
-    let end = from_start(stop).saturating_add(1).clamp(start, length);
-    start as usize..end as usize
 }
 
 /// What spans are measured in.
