@@ -3,8 +3,8 @@
 use super::{ROW, layout};
 use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::effects::Event;
-use crate::types::{Collection, index};
 use crate::types::list::{End, List};
+use crate::types::{Collection, index};
 
 /// The rows of these commands.
 pub const COMMANDS: &[Command] = &[
