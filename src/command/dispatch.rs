@@ -16,7 +16,7 @@ use super::{Flags, Outcome, transaction};
 use crate::clients::{Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
-use crate::keyspace::{Db, Locked};
+use crate::keyspace::{Db, Key, Locked};
 use crate::protocol::{Reply, Request};
 use crate::table::hash;
 use crate::telemetry::WorkerStats;
@@ -65,6 +65,24 @@ pub(super) fn may_change_config(entry: &Entry) -> bool {
     entry.row.flags.contains(Flags::ADMIN)
 }
 
+impl<'a> Prepared<'a> {
+    /// The key of a command with one.
+    fn key(&self) -> Option<Key<'a>> {
+        match self.entry?.locks {
+            Locks::One(place) if self.hash != 0 => Some(Key {
+                bytes: self.request.arg(place),
+                hash: self.hash,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The element of the collection under the key that the request names.
+    fn element(&self) -> Option<&'a [u8]> {
+        self.request.get(self.entry?.element?)
+    }
+}
+
 impl<'a> Batch<'a> {
     /// Looks a request's command up and hashes its key.
     #[inline]
@@ -97,6 +115,15 @@ impl<'a> Batch<'a> {
         }
         for prepared in with_key() {
             keyspace.prefetch_entry(client.database, prepared.hash);
+        }
+        // Neighbours that ask for elements of one large collection would miss the cache in it once more each.
+        for run in group.chunk_by(|a, b| a.hash == b.hash) {
+            if let [first, _, ..] = run
+                && let Some(key) = first.key()
+            {
+                let elements = run.iter().filter_map(Prepared::element);
+                keyspace.prefetch_elements(client.database, key, elements);
+            }
         }
     }
 

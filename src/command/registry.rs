@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use thiserror::Error;
 use tracing::warn;
 
-use super::Command;
 use super::locks::Locks;
+use super::{Command, syntax};
 
 /// A command as the server knows it: its row and what was worked out from it at start.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Entry {
     pub subcommands: Vec<Entry>,
     /// Which shards are locked for it.
     pub locks: Locks,
+    /// The argument that names an element of the collection under the key.
+    pub element: Option<usize>,
 }
 
 /// A name folded to upper case and padded to 16 bytes, so that names compare as one number.
@@ -204,6 +206,8 @@ fn entry(row: &'static Command, container: Option<&str>, count: &mut usize) -> E
         id,
         subcommands,
         locks: Locks::of(row),
+        element: syntax::parse(row.syntax, row.keys)
+            .and_then(|arguments| syntax::element_place(&arguments)),
     }
 }
 

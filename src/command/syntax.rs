@@ -129,6 +129,22 @@ pub fn parse(syntax: &str, keys: &[KeySpec]) -> Option<Vec<Argument>> {
     Some(arguments)
 }
 
+/// Which argument names an element of the collection under the first key, if any does and no option comes before it.
+pub fn element_place(arguments: &[Argument]) -> Option<usize> {
+    leaves(arguments)
+        .position(|argument| matches!(argument.name.as_str(), "field" | "member"))
+        .map(|position| position + 1)
+}
+
+/// Arguments that must be given, groups taken apart.
+fn leaves(arguments: &[Argument]) -> Box<dyn Iterator<Item = &Argument> + '_> {
+    let given = arguments.iter().filter(|argument| !argument.optional);
+    Box::new(given.flat_map(|argument| match argument.kind {
+        Kind::Block => leaves(&argument.members),
+        _ => Box::new(std::iter::once(argument)),
+    }))
+}
+
 /// A syntax as people read it: without names of groups and types.
 pub fn plain(syntax: &str) -> String {
     let mut plain = String::new();
@@ -410,6 +426,24 @@ mod tests {
     fn tree(syntax: &str) -> String {
         const KEYS: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO), KeySpec::at(2, KeyFlags::OW)];
         parse(syntax, KEYS).map_or("broken".to_owned(), |arguments| shown(&arguments))
+    }
+
+    #[test]
+    fn elements_are_found_behind_their_key() {
+        for (syntax, place) in [
+            ("key member [member ...]", Some(2)),
+            ("key field value [field value ...]", Some(2)),
+            (
+                "key [NX | XX] [CH] score member [score member ...]",
+                Some(3),
+            ),
+            ("key count", None),
+            ("key cursor [MATCH pattern]", None),
+        ] {
+            let arguments = parse(syntax, &[KeySpec::at(1, KeyFlags::RO)]);
+            let found = arguments.and_then(|arguments| element_place(&arguments));
+            assert_eq!(found, place, "{syntax}");
+        }
     }
 
     #[test]

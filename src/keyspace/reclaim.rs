@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 
 use super::entry::{Entry, ValueRef};
+use crate::allocator;
 use crate::table::Table;
 use crate::types::Object;
 
@@ -25,6 +26,18 @@ impl Garbage {
         match self {
             Garbage::Object(_) => 1,
             Garbage::Table(table) => table.len() as u64,
+        }
+    }
+
+    /// Whether it takes long to give its memory back to the system.
+    fn is_huge(&self) -> bool {
+        const HUGE: usize = 16 << 20;
+        const HUGE_TABLE: usize = 100_000;
+        /// Elements that tell the size of the others.
+        const SAMPLES: usize = 5;
+        match self {
+            Garbage::Object(object) => object.memory(SAMPLES) > HUGE,
+            Garbage::Table(table) => table.len() > HUGE_TABLE,
         }
     }
 }
@@ -52,8 +65,12 @@ impl Reclaimer {
             .name("reclaim".to_owned())
             .spawn(move || {
                 for item in garbage {
-                    let objects = item.objects();
+                    let (objects, is_huge) = (item.objects(), item.is_huge());
                     drop(item);
+                    if is_huge {
+                        // Else a worker would do it on its way, which takes it several milliseconds.
+                        allocator::purge();
+                    }
                     done.pending.fetch_sub(objects, Relaxed);
                     done.freed.fetch_add(objects, Relaxed);
                 }

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::db::{Key, is_dead};
-use super::entry::Entry;
+use super::entry::{Entry, ValueRef};
 use super::expire;
 use super::reclaim::Reclaimer;
 use super::watch::{Presence, Watches};
@@ -225,6 +225,23 @@ impl Keyspace {
     pub fn prefetch_entry(&self, database: usize, hash: u64) {
         if let Some(table) = self.lock(self.shard_of(hash)).table(database) {
             table.prefetch_entry(hash);
+        }
+    }
+
+    /// Brings elements of the collection under a key into the cache, if it is a large one. Takes the shard's lock for a moment.
+    pub fn prefetch_elements<'e>(
+        &self,
+        database: usize,
+        key: Key<'_>,
+        elements: impl Iterator<Item = &'e [u8]>,
+    ) {
+        let shard = self.lock(self.shard_of(key.hash));
+        if let Some(table) = shard.table(database)
+            && let Some(place) = table.find(key.hash, key.bytes)
+            && let ValueRef::Object(object) = table.get(place).value()
+            && let Some(members) = object.members()
+        {
+            members.prefetch(elements);
         }
     }
 }

@@ -82,6 +82,14 @@ impl Collection for Hash {
 }
 
 impl Hash {
+    /// The table, if it is one.
+    pub(super) fn members(&self) -> Option<&Members> {
+        match self {
+            Hash::Table(members) => Some(members),
+            Hash::Packed(_) => None,
+        }
+    }
+
     /// How many blocks of memory have to be freed with it.
     pub fn blocks(&self) -> usize {
         match self {

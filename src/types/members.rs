@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use fastrand::Rng;
+use smallvec::SmallVec;
 
 use super::member::{Member, MemberMut, MemberRef};
 use super::sample::{self, Sampling};
@@ -37,6 +38,23 @@ impl Members {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Brings members of these keys into the cache, as far as they are there: all at once, where looking for them one by one
+    /// would wait for each.
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        /// A smaller table is near already.
+        const NEAR: usize = 4096;
+        if self.len() < NEAR {
+            return;
+        }
+        let hashes: SmallVec<[u64; 16]> = keys.map(hash::of).collect();
+        for &hash in &hashes {
+            self.0.prefetch_bucket(hash);
+        }
+        for &hash in &hashes {
+            self.0.prefetch_entry(hash);
+        }
     }
 
     /// Where a member is. Good until the next insertion or removal.

@@ -27,6 +27,7 @@ pub mod zset;
 
 use hash::Hash;
 use list::List;
+use members::Members;
 use set::Set;
 use zset::Zset;
 
@@ -173,6 +174,16 @@ impl Object {
             Object::Set(set) => set.packed(),
             Object::Zset(zset) => zset.packed(),
             Object::Hash(hash) => hash.packed(),
+        }
+    }
+
+    /// The table of a large collection's elements.
+    pub fn members(&self) -> Option<&Members> {
+        match self {
+            Object::String(_) | Object::List(_) => None,
+            Object::Set(set) => set.members(),
+            Object::Zset(zset) => zset.members(),
+            Object::Hash(hash) => hash.members(),
         }
     }
 

@@ -108,6 +108,14 @@ impl Collection for Set {
 }
 
 impl Set {
+    /// The table, if it is one.
+    pub(super) fn members(&self) -> Option<&Members> {
+        match self {
+            Set::Table(members) => Some(members),
+            Set::Ints(_) | Set::Packed(_) => None,
+        }
+    }
+
     /// How many blocks of memory have to be freed with it.
     pub fn blocks(&self) -> usize {
         match self {
@@ -369,7 +377,7 @@ impl<'a> SetRef<'a> {
         if let SetRef::Table(members) = self {
             let mut visit = visit;
             return members.sample(sampling, rng, |member| {
-                visit(StringRef::Bytes(member.key()))
+                visit(StringRef::Bytes(member.key()));
             });
         }
         sample::visit(self.iter(), self.len(), sampling, rng, visit);

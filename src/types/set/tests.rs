@@ -114,7 +114,7 @@ fn filled(members: &[Vec<u8>], limits: &Limits) -> (Set, Model) {
     (set, members.iter().cloned().collect())
 }
 
-fn visited(members: Vec<Vec<u8>>) -> Model {
+fn visited(members: &[Vec<u8>]) -> Model {
     let distinct: Model = members.iter().cloned().collect();
     assert_eq!(members.len(), distinct.len(), "a member is visited twice");
     distinct
@@ -155,11 +155,11 @@ proptest! {
         algebra::difference(first, others, |member| found.push(member.to_vec()));
         let mut expected = models[0].clone();
         expected.retain(|member| !models[1..].iter().any(|model| model.contains(member)));
-        prop_assert_eq!(visited(found), expected);
+        prop_assert_eq!(visited(&found), expected);
 
         let mut found = Vec::new();
         algebra::union(&mut sets, |member| found.push(member.to_vec()));
-        prop_assert_eq!(visited(found), models.iter().flat_map(|model| model.iter().cloned()).collect::<Model>());
+        prop_assert_eq!(visited(&found), models.iter().flat_map(|model| model.iter().cloned()).collect::<Model>());
 
         let mut expected = models[0].clone();
         expected.retain(|member| models.iter().all(|model| model.contains(member)));

@@ -22,6 +22,7 @@ use ordered::Ordered;
 pub use span::{Bound, Span};
 
 use super::listpack::{Listpack, ListpackRef};
+use super::members::Members;
 use super::sample::{self, Sampling};
 use super::string::StringRef;
 use super::{Collection, Limits, Packing, is_object};
@@ -94,6 +95,14 @@ impl Collection for Zset {
 }
 
 impl Zset {
+    /// The table, if it is one.
+    pub(super) fn members(&self) -> Option<&Members> {
+        match self {
+            Zset::Ordered(ordered) => Some(ordered.members()),
+            Zset::Packed(_) => None,
+        }
+    }
+
     /// How many blocks of memory have to be freed with it.
     pub fn blocks(&self) -> usize {
         match self {

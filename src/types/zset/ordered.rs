@@ -60,6 +60,11 @@ impl Ordered {
         }
     }
 
+    /// The members by name.
+    pub(super) fn members(&self) -> &Members {
+        &self.members
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.order.len()
