@@ -24,3 +24,4 @@ mod recipes;
 mod scan;
 mod strings;
 mod transactions;
+mod zsets;

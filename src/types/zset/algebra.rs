@@ -212,3 +212,6 @@ pub fn sort(found: &mut Found<'_>) {
         })
     });
 }
+
+#[cfg(test)]
+mod tests;

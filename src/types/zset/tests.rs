@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::types::sample::tests::assert_uniform;
 
 type Model = Vec<(f64, Vec<u8>)>;
 
@@ -242,4 +243,35 @@ fn scores_are_packed_as_files_have_them() {
         texts,
         ["b", "0", "a", "1", "c", "1.5", "d", "1e+300", "e", "inf"]
     );
+}
+
+#[test]
+fn every_member_is_drawn_as_often() {
+    let mut rng = fastrand::Rng::new();
+    for (entries, members) in [(128, 20u32), (0, 20), (0, 500)] {
+        let limits = Limits { entries, value: 64 };
+        let mut zset = Zset::default();
+        for n in 0..members {
+            zset.set(format!("m{n}").as_bytes(), limits, |_| Some(f64::from(n)));
+        }
+        for sampling in [
+            Sampling::Repeated(1),
+            Sampling::Distinct(1),
+            Sampling::Distinct(7),
+        ] {
+            let mut drawn = Vec::new();
+            for _ in 0..members * 200 {
+                let begin = drawn.len();
+                zset.view().sample(sampling, &mut rng, |member, score| {
+                    assert_eq!(member.to_vec(), format!("m{score}").into_bytes());
+                    drawn.push(score as u32);
+                });
+                let mut together = drawn[begin..].to_vec();
+                together.sort_unstable();
+                together.dedup();
+                assert_eq!(together.len(), drawn.len() - begin, "one was drawn twice");
+            }
+            assert_uniform(members as usize, drawn.into_iter());
+        }
+    }
 }
