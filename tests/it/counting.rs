@@ -109,6 +109,64 @@ const HASHES: &[&str] = &[
     "HGET str a",
 ];
 
+const ZSETS: &[&str] = &[
+    "SET str x",
+    "SADD set a b",
+    "ZADD z 1 a 2 b 3 c",
+    "ZADD z 1 a 2 b",
+    "ZADD z 2 a 5 a 4 d",
+    "ZADD z NX 9 a",
+    "ZADD z XX CH 9 a 9 none",
+    "ZADD none XX 1 a",
+    "ZADD none XX INCR 1 a",
+    "ZADD z GT 1 a",
+    "ZADD z INCR 0 a",
+    "ZINCRBY z 1 a",
+    "ZINCRBY new 1 a",
+    "ZADD str 1 a",
+    "ZSCORE z a",
+    "ZSCORE none a",
+    "ZMSCORE z a none",
+    "ZRANK z a",
+    "ZREVRANK none a",
+    "ZCARD z",
+    "ZCOUNT z 1 2",
+    "ZLEXCOUNT none - +",
+    "ZRANGE z 0 -1",
+    "ZRANGE str 0 -1",
+    "ZRANGEBYSCORE none 0 1",
+    "ZRANDMEMBER z 2",
+    "ZSCAN z 0",
+    "ZSCAN none 0",
+    "ZRANGESTORE copy z 0 1",
+    "ZRANGESTORE copy none 0 1",
+    "ZRANGESTORE copy none 0 1",
+    "ZUNION 3 z set none",
+    "ZUNION 2 z str",
+    "ZINTER 2 none z",
+    "ZDIFF 2 z set",
+    "ZINTERCARD 2 z set",
+    "ZUNIONSTORE union 3 z set none",
+    "ZINTERSTORE union 2 z none",
+    "ZINTERSTORE union 2 z none",
+    "ZDIFFSTORE diff 2 z set",
+    "ZREM z none",
+    "ZREM z a none b",
+    "ZREM none a",
+    "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f",
+    "ZREMRANGEBYRANK z 0 1",
+    "ZREMRANGEBYRANK z 9 10",
+    "ZREMRANGEBYSCORE z 3 4",
+    "ZREMRANGEBYLEX none - +",
+    "ZPOPMIN z",
+    "ZPOPMIN z 0",
+    "ZPOPMAX none",
+    "ZADD z 1 a 2 b",
+    "ZMPOP 2 none z MIN COUNT 10",
+    "ZMPOP 2 none z MIN",
+    "ZREM diff c d",
+];
+
 const COUNTS: [&str; 3] = [
     "rdb_changes_since_last_save",
     "keyspace_hits",
@@ -138,7 +196,7 @@ fn counted(client: &mut Client, line: &str) -> [i64; 3] {
 fn every_command_counts_as_the_reference_does() {
     let (ours, reference) = (Setup::minium().start(), Setup::redis().start());
     let (mut ours, mut reference) = (ours.connect(), reference.connect());
-    for lines in [STRINGS, BITMAPS, HASHES] {
+    for lines in [STRINGS, BITMAPS, HASHES, ZSETS] {
         for line in lines {
             assert_eq!(
                 counted(&mut ours, line),
