@@ -3,7 +3,8 @@
 use super::registry::Entry;
 use super::syntax::{self, Argument, Kind};
 use super::{
-    Begin, Call, Categories, Command, Error, Find, Flags, Group, KeyFlags, KeySpec, Outcome, help,
+    Begin, Call, Categories, Command, Error, Find, Flags, Group, KeyFlags, KeySpec, Outcome,
+    bitmap, help,
 };
 use crate::protocol::{OwnedRequest, Reply, Request, glob};
 
@@ -239,6 +240,8 @@ fn settled(row: &Command, request: Request<'_>, flags: KeyFlags) -> KeyFlags {
             KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE
         }
         "set" => KeyFlags::OW | KeyFlags::UPDATE,
+        "bitfield" if bitmap::field::only_reads(request) => KeyFlags::RO | KeyFlags::ACCESS,
+        "bitfield" => KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE,
         _ => flags,
     }
 }
@@ -344,6 +347,7 @@ fn describe_keys(reply: &mut Reply<'_>, spec: &KeySpec) {
             reply.bulk(word.as_bytes());
             number(reply, "startfrom", from.into());
         }
+        Begin::Unknown => type_and_spec(reply, "unknown", 0),
     }
     reply.bulk(b"find_keys");
     match spec.find {
@@ -359,6 +363,7 @@ fn describe_keys(reply: &mut Reply<'_>, spec: &KeySpec) {
             number(reply, "firstkey", first as i64);
             number(reply, "keystep", step as i64);
         }
+        Find::Unknown => type_and_spec(reply, "unknown", 0),
     }
 }
 

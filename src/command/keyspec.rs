@@ -52,6 +52,8 @@ pub enum Begin {
     Index(usize),
     /// Behind this word; `from` is where its search starts, counted from the end if negative.
     Keyword(&'static str, i32),
+    /// The arguments have to be understood; the row's function finds what they name.
+    Unknown,
 }
 
 /// How keys follow from where the search began.
@@ -74,6 +76,8 @@ pub enum Find {
         /// Distance between keys.
         step: usize,
     },
+    /// As [`Begin::Unknown`].
+    Unknown,
 }
 
 impl KeySpec {
@@ -125,9 +129,19 @@ impl Command {
 }
 
 impl KeySpec {
+    /// Keys that cannot be found by looking where arguments stand.
+    pub const fn unknown(flags: KeyFlags) -> KeySpec {
+        KeySpec {
+            flags,
+            begin: Begin::Unknown,
+            find: Find::Unknown,
+        }
+    }
+
     fn find(&self, request: Request<'_>, found: &mut Vec<(usize, KeyFlags)>) -> Option<()> {
         let begin = match self.begin {
             Begin::Index(index) => index,
+            Begin::Unknown => return Some(()),
             Begin::Keyword(word, from) => match keyword(request, word, from) {
                 Some(place) => place + 1,
                 None => return Some(()),
@@ -149,6 +163,7 @@ impl KeySpec {
                     .filter(|&keys| keys > 0 && keys <= request.len())?;
                 (begin + first, begin + first + (keys - 1) * step, step)
             }
+            Find::Unknown => return Some(()),
         };
         if last >= request.len() {
             return None;

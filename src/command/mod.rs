@@ -41,6 +41,7 @@ pub mod random;
 pub mod scan;
 pub mod server;
 pub mod set;
+pub mod sort;
 pub mod string;
 pub mod transaction;
 pub mod zset;
@@ -85,6 +86,7 @@ pub static FAMILIES: &[&[Command]] = &[
     set::whole::COMMANDS,
     set::random::COMMANDS,
     set::algebra::COMMANDS,
+    sort::COMMANDS,
     string::whole::COMMANDS,
     string::many::COMMANDS,
     string::range::COMMANDS,

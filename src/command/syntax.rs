@@ -12,6 +12,7 @@
 //! (NX | XX) ...           one or more of a group
 //! [condition: NX | XX]    the group's name, which COMMAND DOCS shows and a reader may skip
 //! old-format: ip:port     an argument named otherwise than it is shown
+//! pattern#1               found by the row's second key specification; keys that do not say so are numbered in their order
 //! ```
 
 use super::KeySpec;
@@ -154,14 +155,11 @@ pub fn plain(syntax: &str) -> String {
         if bare.ends_with(':') {
             continue;
         }
-        match bare.split_once('<') {
-            Some((name, kind)) => {
-                plain.push_str(name);
-                plain.push_str(kind.split_once('>').map_or("", |(_, rest)| rest));
-            }
-            None => plain.push_str(bare),
-        }
-        plain.push(' ');
+        let name = bare.find(['<', '#']).unwrap_or(bare.len());
+        let rest = bare[name..]
+            .find([']', ')'])
+            .map_or("", |end| &bare[name + end..]);
+        plain.extend([&bare[..name], rest, " "]);
     }
     plain.trim_end().to_owned()
 }
@@ -300,6 +298,13 @@ impl<'s> Parser<'_, 's> {
     }
 
     fn leaf(&self, word: &str) -> Option<Argument> {
+        if let Some((word, spec)) = word.split_once('#') {
+            let key_spec = Some(spec.parse().ok()?);
+            return Some(Argument {
+                key_spec,
+                ..self.leaf(word)?
+            });
+        }
         let Some((name, kind)) = word.split_once('<') else {
             return Some(Argument::named(word, Kind::of(word, self.has_keys)));
         };
@@ -379,7 +384,7 @@ fn is_token(word: &str) -> bool {
 /// Gives keys the specifications in their order; the last one finds all that are left.
 fn number_keys(arguments: &mut [Argument], specs: &mut std::ops::Range<usize>) {
     for argument in arguments {
-        if argument.kind == Kind::Key {
+        if argument.kind == Kind::Key && argument.key_spec.is_none() {
             argument.key_spec = Some(specs.start);
             if specs.len() > 1 {
                 specs.next();
@@ -494,6 +499,10 @@ mod tests {
             ),
             ("increment<double>", "increment:double"),
             (
+                "key [BY by: pattern#1] [STORE destination#2]",
+                "key:key#0, BY by:pattern=pattern#1?, STORE destination:key#2?",
+            ),
+            (
                 "(filter: old: ip:port | new: ([ID client-id] | [SKIPME (YES | NO)]) ...)",
                 "filter:oneof(old:string=ip:port, new:oneof+(ID client-id:integer?, \
               SKIPME option:oneof?(YES yes:pure-token, NO no:pure-token)))",
@@ -531,6 +540,7 @@ mod tests {
             ("key [condition: NX | XX]", "key [NX | XX]"),
             ("(filter: old: ip:port | new: (a))", "(ip:port | (a))"),
             ("increment<double>", "increment"),
+            ("[BY by: pattern#1] [end]", "[BY pattern] [end]"),
             ("[score<double> [score<double> ...]]", "[score [score ...]]"),
         ] {
             assert_eq!(plain(syntax), expected);

@@ -75,6 +75,7 @@ events! {
     SETBIT = String "setbit";
     SETRANGE = String "setrange";
     SINTERSTORE = Set "sinterstore";
+    SORTSTORE = List "sortstore";
     SPOP = Set "spop";
     SREM = Set "srem";
     SUNIONSTORE = Set "sunionstore";

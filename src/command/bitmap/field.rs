@@ -6,7 +6,7 @@ use super::{ROW, offset};
 use crate::command::string::edit;
 use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::effects::Event;
-use crate::protocol::Reply;
+use crate::protocol::{Reply, Request};
 use crate::types::bits::{
     self,
     field::{FieldType, Overflow},
@@ -168,6 +168,22 @@ fn parse_overflow(word: &[u8]) -> Result<Overflow, Error> {
     .find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word))
     .map(|(_, overflow)| overflow)
     .ok_or(Error::text("ERR Invalid OVERFLOW type specified"))
+}
+
+/// Whether these arguments of BITFIELD write nothing. Arguments that will be refused may.
+pub fn only_reads(request: Request<'_>) -> bool {
+    let mut place = 2;
+    while place < request.len() {
+        let word = request.arg(place);
+        place += if word.eq_ignore_ascii_case(b"GET") {
+            3
+        } else if word.eq_ignore_ascii_case(b"OVERFLOW") {
+            2
+        } else {
+            return false;
+        };
+    }
+    place == request.len()
 }
 
 /// How many bytes the string needs so that every field that is written lies within it; `None` if none is written.
