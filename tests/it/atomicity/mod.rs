@@ -3,6 +3,7 @@
 //! All scenarios run at once on one server, their commands in pipelines so that workers overlap, and each checks its invariant
 //! all the while. A deadlock shows as a reply that does not come within the client's limit.
 
+mod collections;
 mod keys;
 mod transactions;
 
@@ -19,6 +20,15 @@ type Scenario = fn(&Server, usize);
 #[test]
 fn commands_on_several_keys_are_atomic_and_do_not_deadlock() {
     run(keys::prepare, keys::SCENARIOS, keys::check_the_end);
+}
+
+#[test]
+fn commands_on_several_collections_are_atomic_and_do_not_deadlock() {
+    run(
+        collections::prepare,
+        collections::SCENARIOS,
+        collections::check_the_end,
+    );
 }
 
 #[test]

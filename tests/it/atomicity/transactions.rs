@@ -9,6 +9,7 @@ use crate::support::{Client, Server, Value};
 pub(super) const SCENARIOS: &[Scenario] = &[
     transfer,
     audit,
+    all_types,
     every_key,
     every_key_from_outside,
     optimistic,
@@ -31,7 +32,9 @@ pub(super) fn prepare(client: &mut Client) {
     for account in ACCOUNTS {
         client.call(&["SET", account, "100"]);
     }
-    client.line("SET optimistic 0");
+    client.line("MSET string 0 optimistic 0");
+    client.line("HSET hash field 0");
+    client.line("ZADD zset 0 member");
 }
 
 pub(super) fn check_the_end(client: &mut Client) {
@@ -116,6 +119,42 @@ fn audit(server: &Server, _worker: usize) {
         |_, reply| {
             let sum: i64 = reply.elements().iter().map(number).sum();
             assert_eq!(sum, MONEY, "money in all accounts");
+        },
+    );
+}
+
+/// Four types count the same: they are equal whenever one looks.
+fn all_types(server: &Server, worker: usize) {
+    let write = [
+        command!["INCR", "string"].to_vec(),
+        command!["HINCRBY", "hash", "field", "1"].to_vec(),
+        command!["ZINCRBY", "zset", "1", "member"].to_vec(),
+    ];
+    let read = [
+        command!["ZSCORE", "zset", "member"].to_vec(),
+        command!["HGET", "hash", "field"].to_vec(),
+        command!["GET", "string"].to_vec(),
+    ];
+    play_transactions(
+        server,
+        |i| {
+            if (i + worker).is_multiple_of(2) {
+                write.to_vec()
+            } else {
+                read.to_vec()
+            }
+        },
+        |replies| {
+            let count = |reply: &Value| match reply {
+                Value::Int(count) => *count,
+                text => number(text),
+            };
+            assert!(
+                replies
+                    .iter()
+                    .all(|reply| count(reply) == count(&replies[0])),
+                "torn: {replies:?}"
+            );
         },
     );
 }
