@@ -14,6 +14,11 @@ fn flask_session_store() {
 }
 
 #[test]
+fn task_queue() {
+    python("recipes/task_queue.py");
+}
+
+#[test]
 fn tags() {
     python("recipes/tags.py");
 }
@@ -26,6 +31,16 @@ fn leaderboard() {
 #[test]
 fn sliding_window() {
     python("recipes/sliding_window.py");
+}
+
+#[test]
+fn recently_viewed() {
+    python("recipes/recently_viewed.py");
+}
+
+#[test]
+fn stock_reservation() {
+    python("recipes/stock_reservation.py");
 }
 
 #[test]
