@@ -7,9 +7,12 @@ use crate::support::{Client, Server, Value};
 pub(super) const SCENARIOS: &[Scenario] = &[
     smove,
     set_algebra,
+    lmove,
+    cards,
     copy,
     rename,
     bitop,
+    sort,
     unordered_locks,
 ];
 
@@ -23,9 +26,15 @@ const CARDS: usize = 500;
 
 pub(super) fn prepare(client: &mut Client) {
     client.call(&[&["SADD", "nest:a"][..], &BIRDS].concat());
+    client.line("RPUSH hand:left ball");
+    let cards: Vec<_> = (0..CARDS).map(|i| format!("card {i}")).collect();
+    let mut deal = Vec::from(command!["RPUSH", "deck"]);
+    deal.extend(cards.iter().map(|card| card.clone().into_bytes()));
+    client.call(&deal);
     client.line("HSET source a 0 b 0 c 0");
     client.line("ZADD crown 1 gold 2 silver");
-    client.line("MSET bits:a x bits:b x");
+    client.line("RPUSH readings 1 2 3");
+    client.line("MSET reading:1 0 reading:2 0 reading:3 0 bits:a x bits:b x");
 }
 
 pub(super) fn check_the_end(client: &mut Client) {
@@ -34,6 +43,9 @@ pub(super) fn check_the_end(client: &mut Client) {
         BIRDS.len()
     );
     assert_eq!(client.line("SINTERCARD 2 nest:a nest:b"), Value::Int(0));
+    assert_eq!(client.line("EXISTS hand:left hand:right"), Value::Int(1));
+    let cards = client.line("LLEN deck").int() + client.line("LLEN discard").int();
+    assert_eq!(cards, CARDS as i64, "cards in both stacks");
 }
 
 /// Birds fly between two nests: whoever looks into both sees each bird once.
@@ -82,6 +94,49 @@ fn set_algebra(server: &Server, _worker: usize) {
             }
             b"SDIFF" => assert_eq!(reply.elements(), [], "a bird that is in no nest"),
             _ => assert_eq!(reply, Value::Int(0), "a bird in both nests"),
+        },
+    );
+}
+
+/// One ball goes from hand to hand: it is always in exactly one, and an empty hand is no key.
+fn lmove(server: &Server, _worker: usize) {
+    let commands = [
+        "LMOVE hand:left hand:right LEFT RIGHT",
+        "EXISTS hand:left hand:right",
+        "RPOPLPUSH hand:right hand:left",
+        "EXISTS hand:right hand:left",
+    ];
+    play(
+        server,
+        "0",
+        |i| words(commands[i % commands.len()]),
+        |command, reply| {
+            if command[0] == b"EXISTS" {
+                assert_eq!(reply, Value::Int(1), "hands that hold the one ball");
+            } else {
+                assert!(reply.is_null() || reply.bytes() == b"ball", "{reply:?}");
+            }
+        },
+    );
+}
+
+/// Cards go from the deck to the discard pile and back, in the middle of long lists too: none is lost or doubled.
+fn cards(server: &Server, worker: usize) {
+    let commands = [
+        "LMOVE deck discard LEFT LEFT",
+        "LMOVE deck discard RIGHT LEFT",
+        "LMOVE discard deck RIGHT RIGHT",
+        "LMOVE deck deck LEFT RIGHT",
+    ];
+    play(
+        server,
+        "0",
+        |i| words(commands[(i + worker) % commands.len()]),
+        |_, reply| {
+            assert!(
+                reply.is_null() || reply.bytes().starts_with(b"card"),
+                "{reply:?}"
+            );
         },
     );
 }
@@ -142,11 +197,37 @@ fn bitop(server: &Server, worker: usize) {
     });
 }
 
+/// SORT reads keys that it learns of while it runs: all of them at one moment.
+fn sort(server: &Server, worker: usize) {
+    let command = |i: usize| match i % 3 {
+        0 => {
+            let value = format!("{worker}:{i}");
+            command![
+                "MSET",
+                "reading:1",
+                value,
+                "reading:2",
+                value,
+                "reading:3",
+                value
+            ]
+            .to_vec()
+        }
+        1 => words("SORT readings BY nosort GET reading:*"),
+        _ => words("SORT readings BY reading:* ALPHA GET reading:* STORE sorted"),
+    };
+    play(server, "0", command, |command, reply| {
+        if command.len() == 6 {
+            all_equal(&reply);
+        }
+    });
+}
+
 /// Any keys of a type in any order, the same one twice: nothing to check but that it ends.
 fn unordered_locks(server: &Server, worker: usize) {
     let mut random = fastrand::Rng::with_seed(200 + worker as u64);
     let command = |_| {
-        let kind = ["set", "zset"][random.usize(..2)];
+        let kind = ["set", "list", "zset"][random.usize(..3)];
         let mut key = || format!("any:{kind}:{}", random.u8(..16));
         let (a, b, c) = (key(), key(), key());
         let line = match (kind, random.u8(..5)) {
@@ -155,6 +236,11 @@ fn unordered_locks(server: &Server, worker: usize) {
             ("set", 2) => format!("SUNIONSTORE {c} {b} {a}"),
             ("set", 3) => format!("SINTERSTORE {a} {a} {c} {b}"),
             ("set", _) => format!("SDIFFSTORE {b} {a} {c}"),
+            ("list", 0) => format!("RPUSH {a} 1 2 x"),
+            ("list", 1) => format!("LMOVE {b} {a} LEFT LEFT"),
+            ("list", 2) => format!("LMPOP 3 {c} {b} {a} RIGHT"),
+            ("list", 3) => format!("RPOPLPUSH {a} {a}"),
+            ("list", _) => format!("SORT {b} BY {a}* ALPHA STORE {c}"),
             (_, 0) => format!("ZADD {a} 1 a 2 b"),
             (_, 1) => format!("ZUNIONSTORE {a} 3 {c} {b} {a}"),
             (_, 2) => format!("ZRANGESTORE {b} {a} 0 -1"),

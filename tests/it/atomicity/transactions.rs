@@ -128,10 +128,12 @@ fn all_types(server: &Server, worker: usize) {
     let write = [
         command!["INCR", "string"].to_vec(),
         command!["HINCRBY", "hash", "field", "1"].to_vec(),
+        command!["RPUSH", "list", "element"].to_vec(),
         command!["ZINCRBY", "zset", "1", "member"].to_vec(),
     ];
     let read = [
         command!["ZSCORE", "zset", "member"].to_vec(),
+        command!["LLEN", "list"].to_vec(),
         command!["HGET", "hash", "field"].to_vec(),
         command!["GET", "string"].to_vec(),
     ];
