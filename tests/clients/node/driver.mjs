@@ -26,6 +26,12 @@ export function between(got, low, high, what) {
   if (!(low <= got && got <= high)) throw new Error(`${what} is ${got}, not in ${low}..${high}`);
 }
 
+/** Ends the script unless the server answers with this error. */
+export async function fails(command, message) {
+  const answer = await command.then((got) => `no error but ${got}`, (error) => error.message);
+  equal(answer, message);
+}
+
 /** The result of the first attempt that succeeds: a command that was on its way when the connection broke is an error. */
 export async function eventually(attempt) {
   for (const deadline = Date.now() + 20_000; ; ) {

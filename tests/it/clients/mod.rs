@@ -25,6 +25,16 @@ fn redis_py_asyncio() {
 }
 
 #[test]
+fn redis_py_data_types() {
+    python("data_types.py");
+}
+
+#[test]
+fn redis_py_transactions() {
+    python("transactions.py");
+}
+
+#[test]
 fn ioredis() {
     node("ioredis.mjs");
 }
@@ -32,6 +42,55 @@ fn ioredis() {
 #[test]
 fn node_redis() {
     node("node_redis.mjs");
+}
+
+#[test]
+fn ioredis_data_types() {
+    node("ioredis_data_types.mjs");
+}
+
+#[test]
+fn node_redis_data_types() {
+    node("node_redis_data_types.mjs");
+}
+
+#[test]
+fn phpredis() {
+    script("php", "php/phpredis.php");
+}
+
+#[test]
+fn ruby_redis() {
+    script("ruby", "ruby/redis_rb.rb");
+}
+
+#[test]
+fn perl_redis() {
+    script("perl", "perl/redis.pl");
+}
+
+#[test]
+fn lua_redis() {
+    script("lua5.1", "lua/redis_lua.lua");
+}
+
+#[test]
+fn hiredis() {
+    let folder = tempfile::tempdir().expect("a folder for the program");
+    let program = folder.path().join("hiredis");
+    let compiled = Command::new("cc")
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(&program)
+        .arg(clients().join("c/hiredis.c"))
+        .arg("-lhiredis")
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start cc: {error}; run tests/run"));
+    assert!(
+        compiled.status.success(),
+        "hiredis.c does not compile; tests/run installs the library:\n{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    converse(Command::new(program));
 }
 
 /// Runs a script of the folder `python`, whose modules it may import.
