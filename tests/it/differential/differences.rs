@@ -198,6 +198,17 @@ fn same_scores(minium: &Value, redis: &Value) -> bool {
     }
 }
 
+/// Whether a sorted set was small enough to be packed, and SORT of Redis has unpacked it for good. It need not here.
+pub fn is_left_by_sort(command: &[Vec<u8>], minium: &Value, redis: &Value) -> bool {
+    let exchange = Exchange {
+        command,
+        context: None,
+        minium,
+        redis,
+    };
+    exchange.encodings("zset", "listpack", "skiplist")
+}
+
 /// Accepts an intended difference, and makes an error of any other.
 pub fn accept_or(
     step: &Step,

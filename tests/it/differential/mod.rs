@@ -7,6 +7,7 @@
 //!
 //! - `DIFFERENTIAL_SEED=n` plays that run again;
 //! - `DIFFERENTIAL_COMMANDS=n` plays about that many commands in each test instead of the usual number;
+//!   tests/differential-long plays ten million in all;
 //! - `MINIUM_TEST_SERVER=redis-server` lets Redis play against itself, to find out whether the generators are at fault.
 
 mod arguments;

@@ -177,6 +177,8 @@ pub struct Pair {
     pub minium: Side,
     pub redis: Side,
     transactions: [Transaction; CONNECTIONS],
+    /// Whether the case has sorted anything yet.
+    sorted: bool,
 }
 
 impl Pair {
@@ -185,6 +187,7 @@ impl Pair {
             minium: Side::start("minium", &Setup::minium()),
             redis: Side::start("redis", &Setup::redis()),
             transactions: Default::default(),
+            sorted: false,
         }
     }
 
@@ -206,6 +209,7 @@ impl Pair {
         let version = if case.resp3 { "3" } else { "2" };
         let active = if case.active_expiry { "1" } else { "0" };
         self.transactions = Default::default();
+        self.sorted = false;
         let greeting = [
             command!["RESET"].to_vec(),
             command!["HELLO", version].into(),
@@ -331,11 +335,13 @@ impl Pair {
             Some(Turn::End) => std::mem::take(queued),
             _ => Vec::new(),
         };
+        self.sorted |= rules::name(&step.command).starts_with(b"SORT");
         if ours == theirs && ours == Value::Simple(b"QUEUED".to_vec()) {
             queued.push(step.clone());
             return Ok(());
         }
         let errors = ours.is_error() || theirs.is_error();
+        let sorted = self.sorted;
         match Compare::of(&step.command) {
             Compare::Scan if !errors => self.compare_scan(step, ours, theirs),
             Compare::RandomKey if !errors => self.compare_random_keys(step, ours, theirs),
@@ -345,9 +351,9 @@ impl Pair {
                 .iter()
                 .zip(ours.elements().iter().zip(theirs.elements()))
                 .try_for_each(|(step, (ours, theirs))| {
-                    compare_reply(step, None, ours.clone(), theirs.clone(), elapsed)
+                    compare_reply(step, None, ours.clone(), theirs.clone(), elapsed, sorted)
                 }),
-            _ => compare_reply(step, context, ours, theirs, elapsed),
+            _ => compare_reply(step, context, ours, theirs, elapsed, sorted),
         }
     }
 
@@ -378,9 +384,12 @@ fn compare_reply(
     ours: Value,
     theirs: Value,
     elapsed: Duration,
+    sorted: bool,
 ) -> Result<(), Difference> {
     let context = context.as_ref().map(|(ours, theirs)| (ours, theirs));
-    if same(&step.command, context, &ours, &theirs, elapsed) {
+    if same(&step.command, context, &ours, &theirs, elapsed)
+        || sorted && differences::is_left_by_sort(&step.command, &ours, &theirs)
+    {
         Ok(())
     } else {
         let context = context.map(|(ours, _)| ours);
