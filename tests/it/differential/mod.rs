@@ -78,8 +78,11 @@ const FAMILIES: &[Family] = &[
     EXPIRY,
     SERVER,
     HASHES,
+    LISTS,
     SETS,
+    SORTED_SETS,
     BITS,
+    SORTING,
     TRANSACTIONS,
 ];
 
@@ -103,7 +106,6 @@ fn hashes() {
 }
 
 #[test]
-#[ignore = "not all of these commands are there yet"]
 fn lists() {
     play(&[LISTS]);
 }
@@ -124,7 +126,6 @@ fn bits() {
 }
 
 #[test]
-#[ignore = "not all of these commands are there yet"]
 fn sorting() {
     play(&[SORTING]);
 }
@@ -135,7 +136,6 @@ fn transactions() {
 }
 
 #[test]
-#[ignore = "not all of these commands are there yet"]
 fn everything() {
     play(FAMILIES);
 }
