@@ -122,7 +122,7 @@ impl Pair {
             return Ok(());
         }
         if rules::name(command) == b"SPOP" {
-            return self.pop_alike(step, drawn, ours, theirs);
+            return self.pop_alike(step, &drawn, &ours, &theirs);
         }
         for (members, other) in drawn.iter().zip([&mut self.redis, &mut self.minium]) {
             let question = lookup(command, members.iter().map(|drawn| &drawn.name));
@@ -144,33 +144,27 @@ impl Pair {
     fn pop_alike(
         &mut self,
         step: &Step,
-        drawn: [Vec<Drawn>; 2],
-        ours: Value,
-        theirs: Value,
+        drawn: &[Vec<Drawn>; 2],
+        ours: &Value,
+        theirs: &Value,
     ) -> Result<(), Difference> {
         let key = &step.command[1];
         if self.ask(&command!["EXISTS", key])? == Value::Int(0) {
             return expect(&step.command, ours.unordered(), theirs.unordered());
         }
-        let [ours, theirs] = drawn.map(|drawn| drawn.into_iter().map(|drawn| drawn.name));
-        let all = Value::Int(i64::try_from(ours.len()).expect("few members"));
-        let with = |name: &str, members: &mut dyn Iterator<Item = Value>| {
+        let all = Value::Int(i64::try_from(drawn[0].len()).expect("few members"));
+        let with = |name: &str, members: &[Drawn]| {
             let mut command = Vec::from(command![name, key]);
-            command.extend(members.map(|member| member.bytes().to_vec()));
+            command.extend(members.iter().map(|drawn| drawn.name.bytes().to_vec()));
             command
         };
-        let back = [
-            with("SADD", &mut ours.clone()),
-            with("SADD", &mut theirs.clone()),
-        ];
-        expect(&back[0], self.minium.call(&back[0])?, all.clone())?;
-        expect(&back[1], all.clone(), self.redis.call(&back[1])?)?;
-        let out = with("SREM", &mut ours.clone());
-        if self.ask(&out)? == all {
-            Ok(())
-        } else {
-            expect(&out, Value::Int(0), all)
+        for (members, side) in drawn.iter().zip([&mut self.minium, &mut self.redis]) {
+            let back = with("SADD", members);
+            expect(&back, side.call(&back)?, all.clone())?;
         }
+        let out = with("SREM", &drawn[0]);
+        let removed = self.ask(&out)?;
+        expect(&out, removed, all)
     }
 
     /// Digests may differ because versions write scores differently. Then the data itself is compared.

@@ -299,7 +299,7 @@ impl Pair {
         for asked in batch {
             let context = asked.question.as_ref().map(|_| next());
             let (ours, theirs) = next();
-            self.compare(asked.step, context, ours, theirs, elapsed)?;
+            self.compare(asked.step, context.as_ref(), ours, theirs, elapsed)?;
         }
         Ok(())
     }
@@ -331,7 +331,7 @@ impl Pair {
     fn compare(
         &mut self,
         step: &Step,
-        context: Option<(Value, Value)>,
+        context: Option<&(Value, Value)>,
         ours: Value,
         theirs: Value,
         elapsed: Duration,
@@ -386,13 +386,12 @@ fn both_arrays_of(length: usize, ours: &Value, theirs: &Value) -> bool {
 /// Compares two replies that need no further question.
 fn compare_reply(
     step: &Step,
-    context: Option<(Value, Value)>,
+    context: Option<&(Value, Value)>,
     ours: Value,
     theirs: Value,
     elapsed: Duration,
     sorted: bool,
 ) -> Result<(), Difference> {
-    let context = context.as_ref().map(|(ours, theirs)| (ours, theirs));
     if same(&step.command, context, &ours, &theirs, elapsed)
         || sorted && differences::is_left_by_sort(&step.command, &ours, &theirs)
     {
@@ -407,7 +406,7 @@ fn compare_reply(
 
 fn same(
     command: &[Vec<u8>],
-    context: Option<(&Value, &Value)>,
+    context: Option<&(Value, Value)>,
     ours: &Value,
     theirs: &Value,
     elapsed: Duration,
