@@ -96,6 +96,11 @@ impl Layout {
         }
     }
 
+    /// Whether bytes, and not a number of elements, limit a chunk.
+    fn is_by_bytes(&self) -> bool {
+        self.entries == usize::MAX
+    }
+
     /// Whether a listpack of this size can be a whole list.
     fn fits_listpack(&self, bytes: usize, entries: usize) -> bool {
         bytes <= self.bytes && entries <= self.entries
@@ -104,7 +109,7 @@ impl Layout {
     /// Whether a listpack of this size can take the place of a quicklist: not before it is half as large as it may be, so that
     /// a list does not change its form with every element that comes and goes.
     fn fits_listpack_again(&self, bytes: usize, entries: usize) -> bool {
-        if self.entries == usize::MAX {
+        if self.is_by_bytes() {
             bytes <= self.bytes / 2
         } else {
             entries <= self.entries / 2

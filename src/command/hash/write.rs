@@ -113,12 +113,7 @@ fn hdel(call: &mut Call<'_>) -> Outcome {
         (removed, hash.is_empty())
     };
     let (removed, emptied) = call.db.update(key, change)?.unwrap_or_default();
-    if removed > 0 {
-        call.db.changed_by(key, Event::HDEL, removed);
-        if emptied {
-            call.db.changed_too(key, Event::DEL);
-        }
-    }
+    call.db.removed(key, Event::HDEL, removed, emptied);
     call.reply.count(removed);
     Ok(())
 }

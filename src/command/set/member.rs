@@ -101,12 +101,7 @@ fn srem(call: &mut Call<'_>) -> Outcome {
         (removed, set.is_empty())
     })?;
     let (removed, emptied) = done.unwrap_or_default();
-    if removed > 0 {
-        call.db.changed_by(key, Event::SREM, removed);
-    }
-    if emptied {
-        call.db.changed_too(key, Event::DEL);
-    }
+    call.db.removed(key, Event::SREM, removed, emptied);
     call.reply.count(removed);
     Ok(())
 }
@@ -129,10 +124,7 @@ fn smove(call: &mut Call<'_>) -> Outcome {
             set.remove(member);
             set.is_empty()
         })?;
-        db.changed(source, Event::SREM);
-        if emptied == Some(true) {
-            db.changed_too(source, Event::DEL);
-        }
+        db.removed(source, Event::SREM, 1, emptied == Some(true));
         let added = db.update_or_insert::<Set, _>(destination, |set| {
             if set.is_empty() {
                 set.expect(1, member, &limits);

@@ -57,12 +57,7 @@ fn spop(call: &mut Call<'_>) -> Outcome {
     })?;
     match popped {
         None => call.reply.null(),
-        Some(emptied) => {
-            call.db.changed(key, Event::SPOP);
-            if emptied {
-                call.db.changed_too(key, Event::DEL);
-            }
-        }
+        Some(emptied) => call.db.removed(key, Event::SPOP, 1, emptied),
     }
     Ok(())
 }
@@ -84,8 +79,7 @@ fn spop_count(call: &mut Call<'_>) -> Outcome {
     if count >= len {
         set.iter().for_each(|member| member.answer(reply));
         db.delete(key);
-        db.changed_by(key, Event::SPOP, len);
-        db.changed_too(key, Event::DEL);
+        db.removed(key, Event::SPOP, len, true);
         return Ok(());
     }
     let rest = db.update::<Set, _>(key, |set| {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{READ, ROW, limits, removed};
+use super::{READ, ROW, limits};
 use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::effects::Event;
 use crate::protocol::{Reply, number};
@@ -251,7 +251,7 @@ fn zrem(call: &mut Call<'_>) -> Outcome {
         (count, zset.is_empty())
     };
     let (count, emptied) = call.db.update(key, change)?.unwrap_or_default();
-    removed(call, key, Event::ZREM, count, emptied);
+    call.db.removed(key, Event::ZREM, count, emptied);
     call.reply.count(count);
     Ok(())
 }

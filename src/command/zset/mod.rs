@@ -77,16 +77,6 @@ fn answer_scored<'a>(
     }
 }
 
-/// Announces that so many members were removed, and the key with the last of them.
-fn removed(call: &mut Call<'_>, key: Key<'_>, event: Event, count: usize, emptied: bool) {
-    if count > 0 {
-        call.db.changed_by(key, event, count);
-        if emptied {
-            call.db.changed_too(key, Event::DEL);
-        }
-    }
-}
-
 /// Stores the result of a command under a key, whatever was there before, and answers its size.
 fn store(call: &mut Call<'_>, key: Key<'_>, result: Zset, event: Event) {
     let len = result.view().len();

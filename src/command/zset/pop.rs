@@ -1,6 +1,6 @@
 //! Members from either end: ZPOPMIN, ZPOPMAX, ZMPOP.
 
-use super::{ROW, answer_scored, removed};
+use super::{ROW, answer_scored};
 use crate::command::numkeys::{self, NumberedPop};
 use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::Key;
@@ -134,6 +134,6 @@ fn pop(
     let Some((event, count, emptied)) = popped else {
         return Ok(false);
     };
-    removed(call, key, event, count, emptied);
+    call.db.removed(key, event, count, emptied);
     Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{READ, ROW, answer, limits, removed, store};
+use super::{READ, ROW, answer, limits, store};
 use crate::command::error::until_zero;
 use crate::command::{Call, Command, Deprecated, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::effects::Event;
@@ -381,7 +381,7 @@ fn remove(call: &mut Call<'_>, by: By, event: Event) -> Outcome {
         (ranks.len(), zset.is_empty())
     };
     let (count, emptied) = call.db.update(key, change)?.unwrap_or_default();
-    removed(call, key, event, count, emptied);
+    call.db.removed(key, event, count, emptied);
     call.reply.count(count);
     Ok(())
 }

@@ -36,6 +36,16 @@ impl Chunk {
         }
     }
 
+    /// A chunk of one element at an end to which as many are expected to be added as fit into it.
+    pub fn to_fill(end: End, value: &[u8], layout: &Layout) -> Chunk {
+        let mut chunk = Chunk::Run(Run::with_room(end, layout.chunk_bytes()));
+        if chunk.push(end, value, layout) {
+            chunk
+        } else {
+            Chunk::of(value, layout)
+        }
+    }
+
     /// How many elements there are.
     #[inline]
     pub fn count(&self) -> usize {

@@ -12,6 +12,10 @@ use super::chunk::{self, Chunk};
 use super::{End, Layout};
 use crate::types::string::{StringRef, Wanted};
 
+/// From so many chunks on a new one at an end takes its full size at once: an empty chunk is little beside the list, and to
+/// grow through all sizes would leave an allocator's page of each behind.
+const LARGE: usize = 4;
+
 /// Elements in chunks. The first and the last chunk are never compressed.
 #[derive(Clone, Debug, Default)]
 pub struct Quicklist {
@@ -120,7 +124,11 @@ impl Quicklist {
             }
             chunk.close();
         }
-        let chunk = Chunk::of(value, layout);
+        let chunk = if self.chunks.len() >= LARGE && layout.is_by_bytes() {
+            Chunk::to_fill(end, value, layout)
+        } else {
+            Chunk::of(value, layout)
+        };
         match end {
             End::Front => self.chunks.push_front(chunk),
             End::Back => self.chunks.push_back(chunk),

@@ -35,6 +35,19 @@ impl Run {
         run
     }
 
+    /// An empty run with room for so many bytes, all at the end where elements are to come.
+    pub fn with_room(end: End, room: usize) -> Run {
+        let (bytes, start) = match end {
+            End::Front => (vec![0; room], room),
+            End::Back => (Vec::with_capacity(room), 0),
+        };
+        Run {
+            bytes,
+            start,
+            ..Run::default()
+        }
+    }
+
     /// A run whose bytes are known to be so many elements.
     pub fn from_bytes(bytes: Vec<u8>, count: usize) -> Run {
         Run {
