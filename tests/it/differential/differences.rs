@@ -198,8 +198,17 @@ fn same_scores(minium: &Value, redis: &Value) -> bool {
     }
 }
 
-/// Whether a sorted set was small enough to be packed, and SORT of Redis has unpacked it for good. It need not here.
-pub fn is_left_by_sort(command: &[Vec<u8>], minium: &Value, redis: &Value) -> bool {
+/// Whether Redis may keep a collection in a larger form than it needs after this: SORT unpacks sorted sets for good, and
+/// SDIFFSTORE may begin with members that it takes out again.
+pub fn enlarges(command: &[Vec<u8>]) -> bool {
+    matches!(
+        rules::name(command).as_slice(),
+        b"SORT" | b"SORT_RO" | b"SDIFFSTORE"
+    )
+}
+
+/// Whether Redis keeps a collection in such a form, and Minium in the one that it needs.
+pub fn is_enlarged(command: &[Vec<u8>], minium: &Value, redis: &Value) -> bool {
     let exchange = Exchange {
         command,
         context: None,
@@ -207,6 +216,7 @@ pub fn is_left_by_sort(command: &[Vec<u8>], minium: &Value, redis: &Value) -> bo
         redis,
     };
     exchange.encodings("zset", "listpack", "skiplist")
+        || exchange.encodings("set", "intset", "hashtable")
 }
 
 /// Whether SORT of Redis took a number for none because `errno` still told of an earlier one, which was out of range.

@@ -180,8 +180,8 @@ pub struct Pair {
     pub minium: Side,
     pub redis: Side,
     transactions: [Transaction; CONNECTIONS],
-    /// Whether the case has sorted anything yet.
-    sorted: bool,
+    /// Whether the case has had a command after which Redis keeps a collection in a larger form than it needs.
+    enlarged: bool,
 }
 
 impl Pair {
@@ -190,7 +190,7 @@ impl Pair {
             minium: Side::start("minium", &Setup::minium()),
             redis: Side::start("redis", &Setup::redis()),
             transactions: Default::default(),
-            sorted: false,
+            enlarged: false,
         }
     }
 
@@ -215,7 +215,7 @@ impl Pair {
         let version = if case.resp3 { "3" } else { "2" };
         let active = if case.active_expiry { "1" } else { "0" };
         self.transactions = Default::default();
-        self.sorted = false;
+        self.enlarged = false;
         let greeting = [
             command!["RESET"].to_vec(),
             command!["HELLO", version].into(),
@@ -341,13 +341,13 @@ impl Pair {
             Some(Turn::End) => std::mem::take(queued),
             _ => Vec::new(),
         };
-        self.sorted |= rules::name(&step.command).starts_with(b"SORT");
+        self.enlarged |= differences::enlarges(&step.command);
         if ours == theirs && ours == Value::Simple(b"QUEUED".to_vec()) {
             queued.push(step.clone());
             return Ok(());
         }
         let errors = ours.is_error() || theirs.is_error();
-        let sorted = self.sorted;
+        let enlarged = self.enlarged;
         match Compare::of(&step.command) {
             Compare::Scan if !errors => self.compare_scan(step, ours, theirs),
             Compare::RandomKey if !errors => self.compare_random_keys(step, ours, theirs),
@@ -357,9 +357,9 @@ impl Pair {
                 .iter()
                 .zip(ours.elements().iter().zip(theirs.elements()))
                 .try_for_each(|(step, (ours, theirs))| {
-                    compare_reply(step, None, ours.clone(), theirs.clone(), elapsed, sorted)
+                    compare_reply(step, None, ours.clone(), theirs.clone(), elapsed, enlarged)
                 }),
-            _ => compare_reply(step, context, ours, theirs, elapsed, sorted),
+            _ => compare_reply(step, context, ours, theirs, elapsed, enlarged),
         }
     }
 
@@ -390,10 +390,10 @@ fn compare_reply(
     ours: Value,
     theirs: Value,
     elapsed: Duration,
-    sorted: bool,
+    enlarged: bool,
 ) -> Result<(), Difference> {
     if same(&step.command, context, &ours, &theirs, elapsed)
-        || sorted && differences::is_left_by_sort(&step.command, &ours, &theirs)
+        || enlarged && differences::is_enlarged(&step.command, &ours, &theirs)
     {
         Ok(())
     } else if differences::is_stale_error(&step.command, &ours, &theirs) {

@@ -1,5 +1,8 @@
 //! Commands about the connection and the server, and what the server says about other commands.
 
+use proptest::prelude::*;
+use proptest::strategy::Union;
+
 use super::Generator;
 use super::arguments::{
     any_word, call, integer, key, maybe, one_of, repeat, texts, unmangled, value, word,
@@ -52,8 +55,9 @@ pub fn about(commands: &[&'static str]) -> Vec<Generator> {
     let bare = commands
         .iter()
         .filter(|name| !WITHOUT_ARGUMENTS.contains(name))
-        .map(|name| call(1, name, []));
-    asking.into_iter().chain(bare).collect()
+        .map(|name| call(1, name, []).1);
+    let bare = (3, Union::new(bare).boxed());
+    asking.into_iter().chain([bare]).collect()
 }
 
 /// Words by which some commands find their keys.
