@@ -61,3 +61,16 @@ fn patterns_see_other_keys_at_one_moment() {
         [300]
     );
 }
+
+/// The name of an option as the argument of another does not hide the key to store under, whatever shard that is in.
+#[test]
+fn the_last_store_is_found() {
+    let server = Setup::minium().start();
+    let mut client = server.connect();
+    client.line("RPUSH list 2 1");
+    for key in 0..20 {
+        let line = format!("SORT list STORE GET STORE {key}");
+        assert_eq!(client.line(&line), Value::Int(2), "{line}");
+        assert_eq!(numbers(&client.line(&format!("LRANGE {key} 0 -1"))), [1, 2]);
+    }
+}

@@ -100,7 +100,14 @@ impl<'a> Options<'a> {
 
 /// Whether this SORT or SORT_RO looks at keys that are named by its elements.
 pub fn touches_unnamed_keys(request: Request<'_>) -> bool {
-    Options::parse(request, true).is_ok_and(|options| options.has_patterns())
+    Options::parse(request, true).is_ok_and(|options| {
+        // Where the argument of an option has the name of one, `find_keys` may have taken another argument for the key.
+        let is_named = |place: usize| {
+            let keys = find_keys(request).unwrap_or_default();
+            keys.iter().any(|&(key, _)| key == place)
+        };
+        options.has_patterns() || !options.store.is_none_or(is_named)
+    })
 }
 
 /// The keys that SORT names: the one to sort, and that to store under if there is a STORE.
