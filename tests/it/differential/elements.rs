@@ -1,6 +1,4 @@
 //! What collections are made of: members that meet and that cross the borders of encodings, how many, and scores.
-//!
-//! SORT without STORE compares texts up to their first zero byte, so no two members may differ only after one.
 
 use std::ops::Range;
 
