@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  | key length | value length | key | value |
-//!    1 or 5       1 or 5 bytes
+//!    1 or 9       1 or 9 bytes
 //! ```
 //!
 //! One allocation holds both, so that a large hash costs a field one block and eight bytes of table. The value of a set's
 //! member is empty, that of a sorted set's is its score. A length below 255 takes one byte; a longer one takes that byte
-//! and four more.
+//! and eight more.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -35,7 +35,7 @@ unsafe impl Send for Member {}
 unsafe impl Sync for Member {}
 
 fn length_size(length: usize) -> usize {
-    if length < usize::from(LONG) { 1 } else { 5 }
+    if length < usize::from(LONG) { 1 } else { 9 }
 }
 
 fn layout(size: usize) -> Layout {
@@ -44,7 +44,7 @@ fn layout(size: usize) -> Layout {
 }
 
 impl Member {
-    /// Copies key and value, each shorter than 4 GiB, into a block of their own.
+    /// Copies key and value into a block of their own.
     pub fn new(key: &[u8], value: &[u8]) -> Member {
         let header = length_size(key.len()) + length_size(value.len());
         let layout = layout(header + key.len() + value.len());
@@ -54,7 +54,7 @@ impl Member {
         };
         let mut at = base;
         for length in [key.len(), value.len()] {
-            let long = length_size(length) == 5;
+            let long = length_size(length) == 9;
             let first = if long { LONG } else { length as u8 };
             // SAFETY: the block has room for both lengths, of the sizes that `header` counted, and then for key and value;
             // a long length is written byte by byte, so that its alignment does not matter.
@@ -62,9 +62,8 @@ impl Member {
                 at.write(first);
                 at = at.add(1);
                 if long {
-                    let length = u32::try_from(length).expect("members are shorter than 4 GiB");
-                    at.cast::<[u8; 4]>().write(length.to_ne_bytes());
-                    at = at.add(4);
+                    at.cast::<[u8; 8]>().write(length.to_ne_bytes());
+                    at = at.add(8);
                 }
             }
         }
@@ -107,12 +106,12 @@ impl<'a> MemberRef<'a> {
     /// The length stored at an offset, and its own size.
     #[inline]
     fn length(self, at: usize) -> (usize, usize) {
-        // SAFETY: `at` is that of a length, whose first byte tells whether four more follow.
+        // SAFETY: `at` is that of a length, whose first byte tells whether eight more follow.
         unsafe {
             match self.0.add(at).read() {
                 LONG => {
-                    let length = self.0.add(at + 1).cast::<[u8; 4]>().read();
-                    (u32::from_ne_bytes(length) as usize, 5)
+                    let length = self.0.add(at + 1).cast::<[u8; 8]>().read();
+                    (usize::from_ne_bytes(length), 9)
                 }
                 short => (usize::from(short), 1),
             }

@@ -22,6 +22,7 @@ mod pause;
 mod protocol;
 mod recipes;
 mod scan;
+mod sets;
 mod sort;
 mod strings;
 mod transactions;
