@@ -5,6 +5,9 @@ use crate::protocol::{Reply, Version};
 use crate::types::sample::Sampling;
 use crate::types::string::StringRef;
 
+/// Bytes of the shortest element in a reply.
+const SHORTEST: usize = b"$0\r\n\r\n".len();
+
 /// Elements drawn between two looks at the reply's length.
 const SLICE: usize = 1024;
 
@@ -95,6 +98,8 @@ impl Wanted {
         match self.sampling {
             Sampling::Distinct(0) => {}
             Sampling::Distinct(_) => sample(self.sampling, &mut elements),
+            // Told at once where it is certain, and not after so many draws.
+            Sampling::Repeated(count) if count > self.limit / SHORTEST => return Err(too_long()),
             Sampling::Repeated(mut left) => {
                 elements.end = elements.reply.buffered().saturating_add(self.limit);
                 while left > 0 {
@@ -102,15 +107,17 @@ impl Wanted {
                     sample(Sampling::Repeated(slice), &mut elements);
                     left -= slice;
                     if elements.are_too_many() {
-                        return Err(Error::text(
-                            "ERR reply exceeds maximum allowed size (proto-max-bulk-len)",
-                        ));
+                        return Err(too_long());
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+fn too_long() -> Error {
+    Error::text("ERR reply exceeds maximum allowed size (proto-max-bulk-len)")
 }
 
 impl<'a> Elements<'_, 'a> {
