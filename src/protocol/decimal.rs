@@ -392,6 +392,20 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_number_is_reached_by_rounding() {
+        let least = Extended::parse(b"0x1p-16445");
+        assert!(least.is_some());
+        // More than half of it, with a mantissa that is shifted out to its last bit.
+        assert_eq!(
+            Extended::parse(b"0xe87011b02466ef4b225faa1546d4e201p-16573"),
+            least
+        );
+        for half_or_less in ["0x1p-16446", "0xe87011b02466ef4b225faa1546d4e201p-16574"] {
+            assert_eq!(Extended::parse(half_or_less.as_bytes()), None);
+        }
+    }
+
+    #[test]
     fn sums_that_a_double_would_get_wrong() {
         assert_eq!(sum("10.5", "0.1"), "10.6");
         assert_eq!(sum("0.1", "0.2"), "0.3");

@@ -41,12 +41,8 @@ impl Binary {
             Ok(shift) => {
                 let kept = self.mantissa.checked_shr(shift).unwrap_or(0);
                 let half = 1u128.checked_shl(shift - 1).unwrap_or(0);
-                // With a shift beyond the mantissa everything is below the half.
-                let rest = if shift >= 128 {
-                    1
-                } else {
-                    self.mantissa ^ (kept << shift)
-                };
+                // Shifted by its whole width the mantissa may still reach the half; further out nothing does.
+                let rest = self.mantissa ^ kept.checked_shl(shift).unwrap_or(0);
                 let above =
                     half != 0 && (rest > half || rest == half && (self.inexact || kept & 1 == 1));
                 rounded.mantissa = kept + u128::from(above);
