@@ -247,7 +247,7 @@ mod tests {
             let name = entry.row.name;
             assert_eq!(found(&registry, name), Some(name));
             assert_eq!(found(&registry, &name.to_ascii_uppercase()), Some(name));
-            assert_eq!(found(&registry, &format!("{name}x")), None);
+            assert_eq!(found(&registry, &format!("{name}-")), None);
         }
         for other in [
             "",
