@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
-    cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth]
+    cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -12,6 +12,7 @@ collections resident bytes per collection, or per element of a large one.
 throughput  commands per second at pipeline 16, with as many client threads as there are cores.
 memory      resident bytes per key, all included: (resident when loaded - resident when empty) / keys.
 idle        resident bytes per idle connection.
+removal     the worst round trip of a client that pings while a set of 5 million members is removed.
 growth      round trips of a client that pings once a millisecond while 5 million keys are written.
 """
 import argparse, contextlib, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
@@ -173,6 +174,7 @@ def types(rounds):
                 fill(server, "ZADD", "zset" + key, scored(10_000, offset))
             fill(server, "RPUSH", "list10k", ((i * 7919) % 10_007 for i in range(10_000)))
         for what, words, requests in [
+            ("PING, the kernel's part", ["PING"], 600_000),
             ("HSET", ["HSET", "hash", rand, "xxxxxxxx"], 600_000),
             ("HGET", ["HGET", "hash", rand], 600_000),
             ("LPUSH", ["LPUSH", "list", rand], 600_000),
@@ -209,11 +211,38 @@ def collections(name):
         ("an element of a set of 1M", 1_000_000, lambda: (["SADD", "set", *some] for some in chunks(members(1_000_000), 1000))),
         ("a field of a hash of 1M", 1_000_000, lambda: (["HSET", "hash", *some] for some in chunks(fields(1_000_000), 2000))),
         ("an element of a list of 1M", 1_000_000, lambda: (["RPUSH", "list", *some] for some in chunks(members(1_000_000), 1000))),
+        ("an element of a list of 4M", 4_000_000, lambda: (["RPUSH", "list", *some] for some in chunks(members(4_000_000), 1000))),
     ]:
         with Server(name) as server:
             empty = server.resident()
             server.send(commands(), 50)
             figures[what] = (server.resident() - empty) / count
+    return figures
+
+
+def removal(name):
+    figures = {}
+    for command in ["DEL", "set"], ["RENAME", "other", "set"], ["PEXPIRE", "set", 1]:
+        with Server(name) as server, server.connect() as pinging:
+            server.send((["SADD", "set", *some] for some in chunks(members(5_000_000), 1000)), 50)
+            server.send([["SET", "other", 1]])
+            time.sleep(3)  # what the load left behind is to be gone
+            trips, done = [], threading.Event()
+
+            def ping():
+                while not done.is_set():
+                    begin = time.perf_counter()
+                    pinging.sendall(b"PING\r\n")
+                    pinging.recv(16)
+                    trips.append((time.perf_counter() - begin) * 1000)
+                    time.sleep(0.0002)
+            pinger = threading.Thread(target=ping)
+            pinger.start()
+            server.send([command])
+            time.sleep(5)  # as long as anybody may feel it
+            done.set()
+            pinger.join()
+            figures[f"worst ping after {command[0]}"] = max(trips)
     return figures
 
 
@@ -258,7 +287,7 @@ def growth(name):
 
 
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
-            "idle": (idle, "B"), "growth": (growth, "ms")}
+            "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms")}
 
 
 def main():

@@ -119,6 +119,7 @@ impl<'a> Batch<'a> {
         // Neighbours that ask for elements of one large collection would miss the cache in it once more each.
         for run in group.chunk_by(|a, b| a.hash == b.hash) {
             if let [first, _, ..] = run
+                && first.element().is_some()
                 && let Some(key) = first.key()
             {
                 let elements = run.iter().filter_map(Prepared::element);
