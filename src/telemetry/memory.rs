@@ -11,11 +11,11 @@ use crate::keyspace::shard::Counts;
 /// What the process holds and for what, in bytes unless said otherwise.
 #[derive(Clone, Debug)]
 pub struct MemoryReport {
-    /// What the allocator holds.
+    /// What the allocator has handed out.
     pub used: u64,
-    /// The most that it was seen to hold.
+    /// The most that it was seen to have handed out.
     pub peak: u64,
-    /// What it held when the server started.
+    /// What it had handed out when the server started.
     pub startup: u64,
     /// What the system says the process has in memory.
     pub resident: u64,
@@ -36,8 +36,7 @@ impl MemoryReport {
         clients: &clients::Registry,
         databases: &[Counts],
     ) -> MemoryReport {
-        let process = allocator::process_memory();
-        let used = process.committed as u64;
+        let used = allocator::allocated_exactly() as u64;
         let clients = clients.all();
         let buffered = |client: &clients::Handle| {
             client.query_buffer_capacity.load(Relaxed) + client.output_buffer.load(Relaxed)
@@ -82,7 +81,7 @@ impl MemoryReport {
         self.since_startup().checked_div(self.keys).unwrap_or(0)
     }
 
-    /// How many bytes the system gives for each that the allocator holds.
+    /// How many bytes the system gives for each that the allocator has handed out.
     pub fn fragmentation(&self) -> Overhead {
         Overhead::new(self.resident, self.used)
     }

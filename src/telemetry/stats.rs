@@ -106,7 +106,7 @@ pub struct Telemetry {
     pub rejected_connections: AtomicU64,
     /// Failed AUTHs.
     pub auth_failures: AtomicU64,
-    /// Bytes that the allocator held when the server started.
+    /// Bytes handed out by the allocator when the server started.
     pub startup_memory: u64,
     peak_memory: AtomicU64,
     rates: Rates<4>,
@@ -133,7 +133,7 @@ impl Telemetry {
             by_command: (0..commands).map(|_| CommandStats::default()).collect(),
             ..WorkerStats::default()
         };
-        let startup_memory = allocator::process_memory().committed as u64;
+        let startup_memory = allocator::allocated_exactly() as u64;
         Telemetry {
             workers: (0..workers).map(|_| worker()).collect(),
             clock: Clock::new(),
@@ -168,7 +168,7 @@ impl Telemetry {
                 self.sum(|worker| &worker.reads),
             ],
         );
-        self.peak_memory(allocator::process_memory().committed as u64);
+        self.peak_memory(allocator::allocated_exactly() as u64);
     }
 
     /// How fast things happen.
@@ -182,7 +182,7 @@ impl Telemetry {
         }
     }
 
-    /// The most memory that the allocator was seen to hold, `now` among it; in bytes.
+    /// The most memory that the allocator was seen to have handed out, `now` among it; in bytes.
     pub fn peak_memory(&self, now: u64) -> u64 {
         self.peak_memory.fetch_max(now, Relaxed).max(now)
     }
