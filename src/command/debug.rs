@@ -279,14 +279,14 @@ fn object(call: &mut Call<'_>) -> Outcome {
     let idle = if access.is_lfu() {
         0
     } else {
-        access.idle_seconds(entry.access())
+        access.idle(entry.access()) / 1000
     };
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         entry.key().as_ptr(),
         entry.value().encoding_name(),
         serialized_length(entry.value()),
-        entry.access(),
+        access.in_redis(entry.access()),
     );
     call.reply.simple(&line);
     Ok(())

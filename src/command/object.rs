@@ -100,7 +100,7 @@ fn idletime(call: &mut Call<'_>) -> Outcome {
                  policies at runtime LRU and LFU data will take some time to adjust.",
             ));
         }
-        reply.int(clock.idle_seconds(entry.access()).cast_signed());
+        reply.int((clock.idle(entry.access()) / 1000).cast_signed());
         Ok(())
     })
 }

@@ -147,7 +147,8 @@ impl<'a> Db<'a> {
         Some(self.table(key).get_mut(place))
     }
 
-    /// Stores a value under a key, whatever was there before. The caller announces the change.
+    /// Stores a value under a key, whatever was there before; to have been there is an access. The caller announces the
+    /// change.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, expiry: Expiry) {
         let Some(place) = self.find(key) else {
@@ -158,16 +159,16 @@ impl<'a> Db<'a> {
             self.insert(key, value, deadline);
             return;
         };
-        let access = self.moment.access.fresh();
+        self.touch(key, place);
         let table = self.table(key);
         let mut entry = table.get_mut(place);
+        let access = entry.as_ref().access();
         let deadline = match expiry {
             Expiry::Keep => entry.as_ref().deadline(),
             Expiry::Never => None,
             Expiry::At(deadline) => Some(deadline),
         };
         if entry.overwrite(&value, deadline) {
-            entry.set_access(access);
             return;
         }
         let mut entry = Entry::new(key.bytes, value, deadline);

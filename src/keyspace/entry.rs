@@ -2,15 +2,15 @@
 //! a packed collection.
 //!
 //! ```text
-//!  0      1       2        4               7         8
-//!  +------+-------+--------+---------------+---------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
-//!  | kind | flags | length | access clock  | key len | deadline  | payload  | long len  | key | inline  |
-//!  | u8   | u8    | u16    | 24 bits       | u8      | u64       | u64      | u32       |     | value   |
-//!  +------+-------+--------+---------------+---------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
-//!                                                      HAS_DEADLINE  int, object  LONG_KEY        inline, packed
+//!  0      1         2        4              8
+//!  +------+---------+--------+--------------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
+//!  | form | key len | length | access clock | deadline  | payload  | long len  | key | inline  |
+//!  | u8   | u8      | u16    | u32          | u64       | u64      | u32       |     | value   |
+//!  +------+---------+--------+--------------+- - - - - -+- - - - - +- - - - - -+-----+- - - - -+
+//!                                            HAS_DEADLINE int, object LONG_KEY        inline, packed
 //! ```
 //!
-//! The dashed parts are there only when the flag or kind below them says so. The table keeps the pointer; a hit costs
+//! The form is the value's kind and some flags; the dashed parts are there only when the flag or kind below them says so. The table keeps the pointer; a hit costs
 //! the bucket's line and this one. Everything is 8-byte aligned and the size is rounded up to 8, so that a value
 //! may be overwritten in place by another one of the same rounded size.
 //!
@@ -28,12 +28,12 @@ use crate::types::{Collection, Object, Packing, WrongType};
 pub use value::{MAX_INLINE, MAX_INLINE_PACKED, NewValue, ValueMut, ValueRef};
 
 const HEADER: usize = 8;
-const HAS_DEADLINE: u8 = 1;
-const LONG_KEY: u8 = 2;
+const HAS_DEADLINE: u8 = 1 << 4;
+const LONG_KEY: u8 = 1 << 5;
 /// A key of this length or longer stores its length in the long field.
 const LONG_KEY_FROM: usize = 255;
 
-/// How the value lies in the entry.
+/// How the value lies in the entry. There is room for 16 kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -79,15 +79,43 @@ impl Kind {
     }
 }
 
+/// A kind in the lower four bits, flags in the upper ones.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Form(u8);
+
+impl Form {
+    const KIND: u8 = 0xF;
+
+    fn new(kind: Kind, flags: u8) -> Form {
+        debug_assert!(flags & Form::KIND == 0);
+        Form(kind as u8 | flags)
+    }
+
+    #[inline]
+    fn kind(self) -> Kind {
+        // SAFETY: the lower bits were a `Kind` in `new`, which alone makes a `Form`.
+        unsafe { std::mem::transmute::<u8, Kind>(self.0 & Form::KIND) }
+    }
+
+    #[inline]
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    fn flags(self) -> u8 {
+        self.0 & !Form::KIND
+    }
+}
+
 /// The fixed first word, read and written whole.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Header {
-    kind: Kind,
-    flags: u8,
-    length: u16,
-    access: [u8; 3],
+    form: Form,
     key_length: u8,
+    length: u16,
+    access: u32,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER);
@@ -103,10 +131,10 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(kind: Kind, flags: u8, key_length: usize, inline_length: usize) -> Shape {
-        let payload = HEADER + if flags & HAS_DEADLINE != 0 { 8 } else { 0 };
-        let long = payload + if kind.has_payload() { 8 } else { 0 };
-        let key = long + if flags & LONG_KEY != 0 { 4 } else { 0 };
+    fn of(form: Form, key_length: usize, inline_length: usize) -> Shape {
+        let payload = HEADER + if form.has(HAS_DEADLINE) { 8 } else { 0 };
+        let long = payload + if form.kind().has_payload() { 8 } else { 0 };
+        let key = long + if form.has(LONG_KEY) { 4 } else { 0 };
         let value = key + key_length;
         Shape {
             payload,
@@ -168,18 +196,18 @@ impl Entry {
         let long = key.len() >= LONG_KEY_FROM;
         let flags =
             if deadline.is_some() { HAS_DEADLINE } else { 0 } | if long { LONG_KEY } else { 0 };
-        let shape = Shape::of(kind, flags, key.len(), inline.len());
+        let form = Form::new(kind, flags);
+        let shape = Shape::of(form, key.len(), inline.len());
         let layout = layout(shape.size);
         // SAFETY: the layout's size is at least the header's.
         let Some(base) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)
         };
         let header = Header {
-            kind,
-            flags,
-            length: inline.len() as u16,
-            access: [0; 3],
+            form,
             key_length: if long { u8::MAX } else { key.len() as u8 },
+            length: inline.len() as u16,
+            access: 0,
         };
         // SAFETY: `Shape::of` places every part inside `shape.size` bytes, and the words at multiples of 8
         // (the long key length at a multiple of 4); key and value do not overlap the fresh block.
@@ -256,7 +284,7 @@ impl Entry {
     /// Takes the value out if it has a home of its own.
     pub fn into_object(self) -> Option<Box<Object>> {
         let look = self.as_ref();
-        if look.header().kind != Kind::Object {
+        if look.header().form.kind() != Kind::Object {
             return None;
         }
         // SAFETY: the pointer came from `Box::into_raw`, and the entry's block is freed without it.
@@ -278,7 +306,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let look = self.as_ref();
         let layout = layout(look.shape().size);
-        if look.header().kind == Kind::Object {
+        if look.header().form.kind() == Kind::Object {
             // SAFETY: the pointer came from `Box::into_raw` and is dropped once, here.
             drop(unsafe { Box::from_raw(look.object_pointer()) });
         }
@@ -301,19 +329,14 @@ impl<'a> EntryRef<'a> {
     #[inline]
     fn shape(self) -> Shape {
         let header = self.header();
-        let key_length = if header.flags & LONG_KEY == 0 {
+        let key_length = if !header.form.has(LONG_KEY) {
             usize::from(header.key_length)
         } else {
-            let short = Shape::of(header.kind, header.flags, 0, 0);
+            let short = Shape::of(header.form, 0, 0);
             // SAFETY: with LONG_KEY the four bytes before the key hold its length.
             unsafe { self.0.add(short.key - 4).cast::<u32>().read() as usize }
         };
-        Shape::of(
-            header.kind,
-            header.flags,
-            key_length,
-            usize::from(header.length),
-        )
+        Shape::of(header.form, key_length, usize::from(header.length))
     }
 
     /// The key.
@@ -329,7 +352,7 @@ impl<'a> EntryRef<'a> {
     pub fn value(self) -> ValueRef<'a> {
         let header = self.header();
         let shape = self.shape();
-        match header.kind {
+        match header.form.kind() {
             // SAFETY: the payload word of this kind is an initialised integer.
             Kind::Int => ValueRef::Int(unsafe { self.0.add(shape.payload).cast::<i64>().read() }),
             // SAFETY: the payload is a live `Box<Object>`, borrowed as long as the entry.
@@ -369,18 +392,17 @@ impl<'a> EntryRef<'a> {
     /// The moment from which the entry is dead, in milliseconds since the epoch.
     #[inline]
     pub fn deadline(self) -> Option<u64> {
-        if self.header().flags & HAS_DEADLINE == 0 {
+        if !self.header().form.has(HAS_DEADLINE) {
             return None;
         }
         // SAFETY: with HAS_DEADLINE the word behind the header is the deadline.
         Some(unsafe { self.0.add(HEADER).cast::<u64>().read() })
     }
 
-    /// The 24 bits of the access clock (see [`super::access`]).
+    /// The bits of the access clock (see [`super::access`]).
     #[inline]
     pub fn access(self) -> u32 {
-        let [a, b, c] = self.header().access;
-        u32::from_le_bytes([a, b, c, 0])
+        self.header().access
     }
 
     /// Bytes of the entry's own block, before the allocator's rounding.
@@ -389,7 +411,7 @@ impl<'a> EntryRef<'a> {
     }
 
     fn object_pointer(self) -> *mut Object {
-        debug_assert!(self.header().kind == Kind::Object);
+        debug_assert!(self.header().form.kind() == Kind::Object);
         let shape = self.shape();
         // SAFETY: the payload word of this kind is an initialised address.
         let address = unsafe { self.0.add(shape.payload).cast::<u64>().read() };
@@ -409,7 +431,7 @@ impl<'a> EntryMut<'a> {
     pub fn into_value(self) -> ValueMut<'a> {
         let look: EntryRef<'a> = EntryRef(self.0, PhantomData);
         let shape = look.shape();
-        match look.header().kind {
+        match look.header().form.kind() {
             // SAFETY: the payload word of this kind is an initialised integer, 8-byte aligned, and this borrow is
             // exclusive.
             Kind::Int => ValueMut::Int(unsafe { self.0.add(shape.payload).cast::<i64>().as_mut() }),
@@ -443,12 +465,12 @@ impl<'a> EntryMut<'a> {
     pub fn overwrite(&mut self, value: &NewValue<'_>, deadline: Option<u64>) -> bool {
         let look = self.as_ref();
         let header = look.header();
-        if (header.flags & HAS_DEADLINE != 0) != deadline.is_some() {
+        if header.form.has(HAS_DEADLINE) != deadline.is_some() {
             return false;
         }
         let shape = look.shape();
         let (kind, bytes) = match value {
-            NewValue::Int(n) if header.kind == Kind::Int => {
+            NewValue::Int(n) if header.form.kind() == Kind::Int => {
                 // SAFETY: the payload word of this kind is an integer, and `self` is exclusive.
                 unsafe { self.0.add(shape.payload).cast::<i64>().write(*n) }
                 (Kind::Int, &[][..])
@@ -457,7 +479,7 @@ impl<'a> EntryMut<'a> {
             NewValue::Packed(packing, bytes) => (Kind::packed(*packing), *bytes),
             NewValue::Int(_) | NewValue::Bytes(_) | NewValue::Object(_) => return false,
         };
-        if kind.has_payload() != header.kind.has_payload()
+        if kind.has_payload() != header.form.kind().has_payload()
             || (shape.value + bytes.len()).next_multiple_of(8) != shape.size
         {
             return false;
@@ -469,7 +491,7 @@ impl<'a> EntryMut<'a> {
                 .add(shape.value)
                 .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
             self.0.cast::<Header>().write(Header {
-                kind,
+                form: Form::new(kind, header.form.flags()),
                 length: bytes.len() as u16,
                 ..header
             });
@@ -483,23 +505,17 @@ impl<'a> EntryMut<'a> {
     /// Moves an existing deadline. The entry must have one.
     #[inline]
     pub fn replace_deadline(&mut self, deadline: u64) {
-        assert!(self.as_ref().header().flags & HAS_DEADLINE != 0);
+        assert!(self.as_ref().header().form.has(HAS_DEADLINE));
         // SAFETY: with HAS_DEADLINE the word behind the header is the deadline, and `self` is exclusive.
         unsafe { self.0.add(HEADER).cast::<u64>().write(deadline) }
     }
 
-    /// Sets the 24 bits of the access clock.
+    /// Sets the bits of the access clock.
     #[inline]
     pub fn set_access(&mut self, access: u32) {
         let header = self.as_ref().header();
-        let [a, b, c, _] = access.to_le_bytes();
         // SAFETY: every entry begins with a header, and `self` is exclusive.
-        unsafe {
-            self.0.cast::<Header>().write(Header {
-                access: [a, b, c],
-                ..header
-            });
-        }
+        unsafe { self.0.cast::<Header>().write(Header { access, ..header }) }
     }
 }
 
