@@ -1,9 +1,9 @@
 //! The global allocator: mimalloc through its plain entry points, and a count of what it hands out.
 //!
 //! An entry is one allocation, so the allocator's size classes are Minium's bytes per key. The stock
-//! wrapper crate asks for aligned blocks always, which costs up to 15 bytes on a 96-byte entry; mimalloc
-//! already aligns every block to 8 bytes, and to 16 where the size allows it, so only larger alignments
-//! need the aligned call.
+//! wrapper crate asks for aligned blocks always, which costs up to 15 bytes on a 96-byte entry, and the next size
+//! class for a table's segment; mimalloc already aligns every block to 8 bytes, and to more where the size class
+//! allows it. So the aligned call is for what a plain one does not align.
 //!
 //! What is counted are whole blocks, as mimalloc itself tells their size with each call: what a request is
 //! rounded up to is memory as much as the rest.
@@ -11,7 +11,7 @@
 mod count;
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_void};
 
 use libmimalloc_sys as mi;
 
@@ -65,12 +65,15 @@ unsafe impl GlobalAlloc for MiMalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut size = 0;
-        let block = if layout.align() <= NATURAL_ALIGNMENT {
-            // SAFETY: any size may be asked for.
-            unsafe { sized::mi_umalloc(layout.size(), &mut size) }
-        } else {
-            // SAFETY: a `Layout`'s alignment is a power of two.
-            unsafe { sized::mi_umalloc_aligned(layout.size(), layout.align(), &mut size) }
+        // SAFETY: any size may be asked for.
+        let block = unsafe { sized::mi_umalloc(layout.size(), &mut size) };
+        if layout.align() <= NATURAL_ALIGNMENT || block.addr() % layout.align() == 0 {
+            return handed_out(block, size);
+        }
+        // SAFETY: the block is fresh and of no use; a `Layout`'s alignment is a power of two.
+        let block = unsafe {
+            mi::mi_free(block);
+            sized::mi_umalloc_aligned(layout.size(), layout.align(), &mut size)
         };
         handed_out(block, size)
     }
@@ -98,7 +101,9 @@ unsafe impl GlobalAlloc for MiMalloc {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if layout.align() > NATURAL_ALIGNMENT {
+        // Left to itself, mimalloc keeps a block until less than half of it is used: whoever shrinks one wants the rest back.
+        let shrinks = new_size < layout.size() && good_size(new_size) < good_size(layout.size());
+        if shrinks || layout.align() > NATURAL_ALIGNMENT {
             // SAFETY: the caller promises that the new size makes a layout, and gives a live block of the old one.
             unsafe {
                 let new_layout = Layout::from_size_align_unchecked(new_size, layout.align());
@@ -129,10 +134,13 @@ pub fn configure() {
     unsafe { mi::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
 }
 
-/// The bytes that a block of `size` bytes really takes.
+/// The bytes that a block of `size` bytes really takes; there is no block of none.
 pub fn good_size(size: usize) -> usize {
     /// Blocks of this size and more have pages of their own, of which mimalloc takes more for larger ones.
     const SINGLE: usize = 512 << 10;
+    if size == 0 {
+        return 0;
+    }
     if size < SINGLE {
         // SAFETY: a pure function of the size.
         return unsafe { mi::mi_good_size(size) };
@@ -152,36 +160,16 @@ pub fn purge() {
     unsafe { mi::mi_collect(true) }
 }
 
-/// What the process holds, as the allocator sees it, in bytes. What of it is resident at the moment only the system
-/// can tell.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProcessMemory {
-    /// Highest resident set size so far.
-    pub peak_resident: usize,
-    /// Memory committed by the allocator now.
-    pub committed: usize,
-}
-
-/// Asks the allocator for the process's memory figures; a few system calls.
-pub fn process_memory() -> ProcessMemory {
-    let (mut elapsed, mut user, mut system) = (0, 0, 0);
-    let (mut resident, mut peak_resident) = (0, 0);
-    let (mut committed, mut peak_committed, mut faults) = (0, 0, 0);
-    // SAFETY: all eight pointers are to live local words.
-    unsafe {
-        mi::mi_process_info(
-            &mut elapsed,
-            &mut user,
-            &mut system,
-            &mut resident,
-            &mut peak_resident,
-            &mut committed,
-            &mut peak_committed,
-            &mut faults,
-        );
+/// mimalloc's own statistics, as text for people.
+pub fn statistics() -> String {
+    unsafe extern "C" fn append(line: *const c_char, text: *mut c_void) {
+        if !line.is_null() {
+            // SAFETY: mimalloc gives a string that ends with a zero byte, and hands on the pointer below.
+            unsafe { (*text.cast::<String>()).push_str(&CStr::from_ptr(line).to_string_lossy()) }
+        }
     }
-    ProcessMemory {
-        peak_resident,
-        committed,
-    }
+    let mut text = String::new();
+    // SAFETY: the pointer is to a live local string, and only used during the call.
+    unsafe { mi::mi_stats_print_out(Some(append), (&raw mut text).cast()) }
+    text
 }

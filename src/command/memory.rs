@@ -2,7 +2,7 @@
 
 use super::{Call, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome, help};
 use crate::allocator;
-use crate::keyspace::{EntryRef, ValueRef};
+use crate::keyspace::{Db, EntryRef, Key, ValueRef};
 use crate::protocol::Reply;
 use crate::telemetry::memory::{MemoryReport, Overhead, human};
 
@@ -87,9 +87,6 @@ pub const COMMANDS: &[Command] = &[Command {
     ..Command::DEFAULT
 }];
 
-/// What the table spends on finding a key, in bytes, on average.
-const TABLE_BYTES_PER_KEY: usize = 11;
-
 /// Elements of a large collection whose sizes are looked at, if the call does not say how many.
 const DEFAULT_SAMPLES: usize = 5;
 
@@ -103,8 +100,9 @@ fn usage(call: &mut Call<'_>) -> Outcome {
         samples = usize::try_from(call.int(place + 1)?).map_err(|_| Error::Syntax)?;
         place += 2;
     }
-    match call.db.peek(call.key(2)) {
-        Some(entry) => call.reply.count(bytes_of(entry, samples)),
+    let key = call.key(2);
+    match call.db.peek(key).map(|entry| bytes_of(entry, samples)) {
+        Some(bytes) => call.reply.count(bytes + share_of_table(&call.db, key)),
         None => call.reply.null(),
     }
     Ok(())
@@ -115,7 +113,16 @@ fn bytes_of(entry: EntryRef<'_>, samples: usize) -> usize {
         ValueRef::Object(object) => object.memory(samples),
         ValueRef::Int(_) | ValueRef::Inline(_) | ValueRef::Packed(..) => 0,
     };
-    allocator::good_size(entry.size()) + object + TABLE_BYTES_PER_KEY
+    allocator::good_size(entry.size()) + object
+}
+
+/// What the table spends on finding a key of its own.
+fn share_of_table(db: &Db<'_>, key: Key<'_>) -> usize {
+    /// A key does not answer for the room that others have left, or that is there for them.
+    const MOST: usize = 24;
+    let table = db.locked.shard_ref(key).table(db.index);
+    let share = table.and_then(|table| table.table_bytes().checked_div(table.len()));
+    share.unwrap_or(0).min(MOST)
 }
 
 /// Fields of MEMORY STATS that do not belong to a database.
@@ -125,10 +132,11 @@ fn stats(call: &mut Call<'_>) -> Outcome {
     let databases = call.db.locked.counts();
     let report = MemoryReport::new(&call.instance.telemetry, &call.instance.clients, &databases);
     let used = || {
-        databases
+        report
+            .databases
             .iter()
             .enumerate()
-            .filter(|(_, counts)| counts.keys > 0)
+            .filter(|&(database, _)| databases[database].keys > 0)
     };
     let reply = &mut call.reply;
     reply.map(FIELDS + used().count());
@@ -147,14 +155,14 @@ fn stats(call: &mut Call<'_>) -> Outcome {
             ("functions.caches", 0),
         ],
     );
-    for (database, counts) in used() {
+    for (database, takes) in used() {
         reply.bulk(format!("db.{database}").as_bytes());
         reply.map(3);
         numbers(
             reply,
             &[
-                ("overhead.hashtable.main", counts.table_bytes as u64),
-                ("overhead.hashtable.expires", 0),
+                ("overhead.hashtable.main", takes.table),
+                ("overhead.hashtable.expires", takes.deadlines),
                 ("overhead.hashtable.slot-to-keys", 0),
             ],
         );
@@ -179,22 +187,18 @@ fn stats(call: &mut Call<'_>) -> Outcome {
         reply,
         &[
             ("allocator.allocated", report.used),
-            ("allocator.active", report.used),
-            ("allocator.resident", report.resident),
+            ("allocator.active", report.resident.anonymous),
+            ("allocator.resident", report.resident.anonymous),
         ],
     );
     for (ratio, bytes, overhead) in [
         (
             "allocator-fragmentation.ratio",
             "allocator-fragmentation.bytes",
-            Overhead::NONE,
+            report.kept_free(),
         ),
-        (
-            "allocator-rss.ratio",
-            "allocator-rss.bytes",
-            report.fragmentation(),
-        ),
-        ("rss-overhead.ratio", "rss-overhead.bytes", Overhead::NONE),
+        ("allocator-rss.ratio", "allocator-rss.bytes", Overhead::NONE),
+        ("rss-overhead.ratio", "rss-overhead.bytes", report.program()),
         (
             "fragmentation",
             "fragmentation.bytes",
@@ -235,7 +239,7 @@ fn diagnosis(report: &MemoryReport) -> String {
             human(report.used)
         );
     }
-    let fragmentation = report.fragmentation();
+    let (fragmentation, program) = (report.fragmentation(), report.program());
     let findings = [
         (report.peak > report.used / 2 * 3).then(|| {
             format!(
@@ -247,9 +251,16 @@ fn diagnosis(report: &MemoryReport) -> String {
         }),
         (fragmentation.ratio > 1.4 && fragmentation.bytes > NOTABLE).then(|| {
             format!(
-                "Fragmentation: the process takes {:.2} times as much memory as the allocator holds for it. After a peak that \
-                 is usual and passes when memory is needed again.",
+                "Fragmentation: the process takes {:.2} times as much memory as is in use. After a peak that is usual and \
+                 passes when memory is needed again.",
                 fragmentation.ratio
+            )
+        }),
+        (program.ratio > 1.1 && program.bytes > NOTABLE).then(|| {
+            format!(
+                "Program: {} of the memory of the process are not the allocator's, as the program itself and files that it \
+                 has mapped.",
+                human(program.bytes.max(0).cast_unsigned())
             )
         }),
         (report.clients / report.connected.max(1) as u64 > LARGE_BUFFERS).then(|| {
@@ -276,12 +287,8 @@ fn diagnosis(report: &MemoryReport) -> String {
 }
 
 fn malloc_stats(call: &mut Call<'_>) -> Outcome {
-    let memory = allocator::process_memory();
-    let text = format!(
-        "Allocator: mimalloc\nCommitted: {} bytes\nHighest resident: {} bytes\n",
-        memory.committed, memory.peak_resident
-    );
-    call.reply.verbatim("txt", text.as_bytes());
+    call.reply
+        .verbatim("txt", allocator::statistics().as_bytes());
     Ok(())
 }
 

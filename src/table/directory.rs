@@ -10,6 +10,7 @@
 
 use super::segment::{LARGEST_GRADE, Segment};
 use super::slot::Stored;
+use crate::allocator;
 
 /// No segment splits beyond this depth; its bit must lie in the window.
 const MAX_DEPTH: u32 = 24;
@@ -102,9 +103,9 @@ impl<T: Stored> Directory<T> {
         let buckets: usize = self
             .entries
             .iter()
-            .map(|segment| size_of_val(segment.buckets()))
+            .map(|segment| allocator::good_size(size_of_val(segment.buckets())))
             .sum();
-        self.entries.capacity() * size_of::<Segment<T>>() + buckets
+        allocator::good_size(self.entries.capacity() * size_of::<Segment<T>>()) + buckets
     }
 
     /// Gives a segment more buckets, or half of its keys to a new one.

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Telemetry;
+use super::{Telemetry, cgroup};
 use crate::allocator;
 use crate::clients;
+use crate::config::value::MemoryLimit;
 use crate::keyspace::shard::Counts;
 
 /// What the process holds and for what, in bytes unless said otherwise.
@@ -17,14 +18,14 @@ pub struct MemoryReport {
     pub peak: u64,
     /// What it had handed out when the server started.
     pub startup: u64,
-    /// What the system says the process has in memory.
-    pub resident: u64,
+    /// What the process has in memory.
+    pub resident: Resident,
     /// Buffers of requests and replies.
     pub clients: u64,
     /// Connected clients.
     pub connected: usize,
-    /// The tables that find keys.
-    pub tables: u64,
+    /// What finding keys and knowing their deadlines takes, by database number.
+    pub databases: Vec<Bookkeeping>,
     /// Keys in all databases.
     pub keys: u64,
 }
@@ -45,20 +46,21 @@ impl MemoryReport {
             used,
             peak: telemetry.peak_memory(used),
             startup: telemetry.startup_memory,
-            resident: resident().unwrap_or(used),
+            resident: Resident::now().unwrap_or(Resident {
+                all: used,
+                anonymous: used,
+            }),
             clients: clients.iter().map(|client| buffered(client)).sum(),
             connected: clients.len(),
-            tables: databases
-                .iter()
-                .map(|database| database.table_bytes as u64)
-                .sum(),
+            databases: databases.iter().map(Bookkeeping::of).collect(),
             keys: databases.iter().map(|database| database.keys as u64).sum(),
         }
     }
 
-    /// What is not data: the server itself, its clients and its tables.
+    /// What is not data: the server itself, its clients and what it takes to find keys.
     pub fn overhead(&self) -> u64 {
-        self.startup + self.clients + self.tables
+        let databases: u64 = self.databases.iter().map(Bookkeeping::all).sum();
+        self.startup + self.clients + databases
     }
 
     /// Keys and values.
@@ -81,13 +83,45 @@ impl MemoryReport {
         self.since_startup().checked_div(self.keys).unwrap_or(0)
     }
 
-    /// How many bytes the system gives for each that the allocator has handed out.
+    /// What the allocator holds, beside what it has handed out: blocks that are free, and pages it keeps.
+    pub fn kept_free(&self) -> Overhead {
+        Overhead::new(self.resident.anonymous, self.used)
+    }
+
+    /// What the process has in memory, beside what the allocator holds: the program itself.
+    pub fn program(&self) -> Overhead {
+        Overhead::new(self.resident.all, self.resident.anonymous)
+    }
+
+    /// What the process has in memory, beside what the allocator has handed out.
     pub fn fragmentation(&self) -> Overhead {
-        Overhead::new(self.resident, self.used)
+        Overhead::new(self.resident.all, self.used)
     }
 
     fn since_startup(&self) -> u64 {
         self.used.saturating_sub(self.startup).max(1)
+    }
+}
+
+/// What a database takes beside keys and values, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bookkeeping {
+    /// The table that finds its keys.
+    pub table: u64,
+    /// The deadlines of those that have one.
+    pub deadlines: u64,
+}
+
+impl Bookkeeping {
+    fn of(counts: &Counts) -> Bookkeeping {
+        Bookkeeping {
+            table: counts.table_bytes as u64,
+            deadlines: (counts.expires * size_of::<u64>()) as u64,
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.table + self.deadlines
     }
 }
 
@@ -115,21 +149,53 @@ impl Overhead {
     }
 }
 
-/// What the process has in memory, in bytes, if the system tells.
-pub fn resident() -> Option<u64> {
-    listed("/proc/self/status", "VmRSS:")
+/// What the process has in memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resident {
+    /// All of it.
+    pub all: u64,
+    /// What no file stands behind, which is the allocator's but for the stacks.
+    pub anonymous: u64,
+}
+
+impl Resident {
+    /// The figures now, if the system tells them.
+    pub fn now() -> Option<Resident> {
+        let text = std::fs::read_to_string("/proc/self/status").ok()?;
+        Some(Resident {
+            all: listed(&text, "VmRSS:")?,
+            anonymous: listed(&text, "RssAnon:")?,
+        })
+    }
 }
 
 /// The memory of the machine in bytes; 0 where the system does not tell.
 pub fn of_machine() -> u64 {
-    static TOTAL: LazyLock<u64> =
-        LazyLock::new(|| listed("/proc/meminfo", "MemTotal:").unwrap_or(0));
+    static TOTAL: LazyLock<u64> = LazyLock::new(|| {
+        std::fs::read_to_string("/proc/meminfo")
+            .ok()
+            .and_then(|text| listed(&text, "MemTotal:"))
+            .unwrap_or(0)
+    });
     *TOTAL
 }
 
+/// The memory that the process may use, in bytes: its container's, or else the machine's. As it was when first asked for.
+pub fn available() -> u64 {
+    static AVAILABLE: LazyLock<u64> = LazyLock::new(|| {
+        let machine = of_machine();
+        cgroup::memory_limit().map_or(machine, |limit| limit.min(machine))
+    });
+    *AVAILABLE
+}
+
+/// `maxmemory` in bytes; 0 means no limit.
+pub fn limit(maxmemory: MemoryLimit) -> u64 {
+    maxmemory.bytes_of(available())
+}
+
 /// The bytes that a file of the system lists, in kilobytes, under this label.
-fn listed(file: &str, label: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
+fn listed(text: &str, label: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(label))?;
     line.trim()
         .strip_suffix(" kB")?

@@ -9,6 +9,8 @@
 
 use thiserror::Error;
 
+use crate::allocator;
+
 const HEADER: usize = 8;
 
 /// No integers, each of two bytes.
@@ -170,7 +172,7 @@ impl Intset {
 
     /// Bytes of heap.
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        allocator::good_size(self.0.capacity())
     }
 
     /// Adds an integer; answers whether it is new.

@@ -17,6 +17,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::string::{StringRef, Wanted, as_integer};
+use crate::allocator;
 
 const HEADER: usize = 6;
 const END: u8 = 0xFF;
@@ -484,7 +485,7 @@ impl Listpack {
 
     /// Bytes of heap.
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        allocator::good_size(self.0.capacity())
     }
 
     /// Whether content of so many bytes may be added: far below what the header can say, as Redis has it.

@@ -25,6 +25,7 @@ pub mod set;
 pub mod string;
 pub mod zset;
 
+use crate::allocator;
 use hash::Hash;
 use list::List;
 use members::Members;
@@ -191,13 +192,13 @@ impl Object {
     /// `samples` elements, or from all of them if it is 0.
     pub fn memory(&self, samples: usize) -> usize {
         let content = match self {
-            Object::String(bytes) => bytes.capacity(),
+            Object::String(bytes) => allocator::good_size(bytes.capacity()),
             Object::List(list) => list.memory(samples),
             Object::Set(set) => set.memory(samples),
             Object::Zset(zset) => zset.memory(samples),
             Object::Hash(hash) => hash.memory(samples),
         };
-        size_of::<Object>() + content
+        allocator::good_size(size_of::<Object>()) + content
     }
 
     /// The type's name, as TYPE answers it.

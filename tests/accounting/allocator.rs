@@ -195,3 +195,20 @@ fn a_good_size_is_that_of_the_block() {
         assert_eq!(good_size(size), truth, "{size} bytes");
     }
 }
+
+#[test]
+fn aligned_blocks_take_no_larger_class_where_the_plain_one_is_aligned() {
+    let _alone = alone();
+    // Segments of a table, which are cache lines.
+    for lines in [4, 8, 16, 32, 40, 48, 56, 64] {
+        let layout = Layout::from_size_align(lines * 64, 64).unwrap();
+        // SAFETY: the size is not zero, and the block is freed with the same layout.
+        let taken = unsafe {
+            let block = alloc(layout);
+            let taken = mi::mi_usable_size(block.cast());
+            dealloc(block, layout);
+            taken
+        };
+        assert_eq!(taken, layout.size());
+    }
+}

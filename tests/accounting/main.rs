@@ -1,8 +1,12 @@
-//! What is counted against what is really there, in a process that has the server's allocator.
+//! What is counted against what is really there: the allocator's in this process, a key's in a server's.
 //!
-//! The figures are the process's, so these tests run one at a time and apart from all others.
+//! This process has the server's allocator, whose figures are those of all its threads: a binary apart from the others.
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod allocator;
+mod usage;
 
 use parking_lot::{Mutex, MutexGuard};
 

@@ -93,13 +93,15 @@ fn listeners(text: &mut Text, config: &Config) {
 pub(super) fn memory(text: &mut Text, sources: &Sources<'_>) {
     let report = sources.memory();
     let machine = memory::of_machine();
-    let limit = sources.config.memory.maxmemory.bytes_of(machine);
+    let limit = memory::limit(sources.config.memory.maxmemory);
+    let (kept_free, program) = (report.kept_free(), report.program());
+    let (resident, of_allocator) = (report.resident.all, report.resident.anonymous);
     let reclaimer = &sources.keyspace.reclaimer;
     fields!(text;
         used_memory: report.used,
         used_memory_human: human(report.used),
-        used_memory_rss: report.resident,
-        used_memory_rss_human: human(report.resident),
+        used_memory_rss: resident,
+        used_memory_rss_human: human(resident),
         used_memory_peak: report.peak,
         used_memory_peak_human: human(report.peak),
         used_memory_peak_perc: percent(report.peak_percent()),
@@ -108,8 +110,9 @@ pub(super) fn memory(text: &mut Text, sources: &Sources<'_>) {
         used_memory_dataset: report.dataset(),
         used_memory_dataset_perc: percent(report.dataset_percent()),
         allocator_allocated: report.used,
-        allocator_active: report.used,
-        allocator_resident: report.resident,
+        // The allocator does not tell which of its pages are in use.
+        allocator_active: of_allocator,
+        allocator_resident: of_allocator,
         total_system_memory: machine,
         total_system_memory_human: human(machine),
         used_memory_lua: 0,
@@ -128,12 +131,12 @@ pub(super) fn memory(text: &mut Text, sources: &Sources<'_>) {
         maxmemory: limit,
         maxmemory_human: human(limit),
         maxmemory_policy: sources.config.memory.maxmemory_policy.name(),
-        allocator_frag_ratio: decimals(Overhead::NONE.ratio),
-        allocator_frag_bytes: Overhead::NONE.bytes,
-        allocator_rss_ratio: decimals(report.fragmentation().ratio),
-        allocator_rss_bytes: report.fragmentation().bytes,
-        rss_overhead_ratio: decimals(Overhead::NONE.ratio),
-        rss_overhead_bytes: Overhead::NONE.bytes,
+        allocator_frag_ratio: decimals(kept_free.ratio),
+        allocator_frag_bytes: kept_free.bytes,
+        allocator_rss_ratio: decimals(Overhead::NONE.ratio),
+        allocator_rss_bytes: Overhead::NONE.bytes,
+        rss_overhead_ratio: decimals(program.ratio),
+        rss_overhead_bytes: program.bytes,
         mem_fragmentation_ratio: decimals(report.fragmentation().ratio),
         mem_fragmentation_bytes: report.fragmentation().bytes,
         mem_not_counted_for_evict: 0,

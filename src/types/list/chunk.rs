@@ -4,6 +4,7 @@ use std::{option, vec};
 
 use super::run::{self, Run};
 use super::{Element, End, Layout};
+use crate::allocator;
 use crate::types::listpack::Encoded;
 use crate::types::lzf;
 use crate::types::string::{StringRef, Wanted};
@@ -69,8 +70,9 @@ impl Chunk {
     pub fn memory(&self) -> usize {
         match self {
             Chunk::Run(run) => run.memory(),
-            Chunk::Plain(bytes) => bytes.len(),
-            Chunk::Squeezed { lzf, .. } => lzf.len(),
+            Chunk::Plain(bytes) | Chunk::Squeezed { lzf: bytes, .. } => {
+                allocator::good_size(bytes.len())
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::chunk::{self, Chunk};
 use super::{End, Layout};
+use crate::allocator;
 use crate::types::string::{StringRef, Wanted};
 
 /// From so many chunks on a new one at an end takes its full size at once: an empty chunk is little beside the list, and to
@@ -57,8 +58,11 @@ impl Quicklist {
     pub fn memory(&self, samples: usize) -> usize {
         let all = self.chunks.len();
         let looked_at = if samples == 0 { all } else { samples.min(all) };
-        let sampled: usize = self.chunks.iter().take(looked_at).map(Chunk::memory).sum();
-        let array = self.chunks.capacity() * size_of::<Chunk>();
+        // Spread over the list, the middle of equal parts: chunks at its ends may be all but empty.
+        let sampled: usize = (0..looked_at)
+            .map(|nth| self.chunks[(2 * nth + 1) * all / (2 * looked_at)].memory())
+            .sum();
+        let array = allocator::good_size(self.chunks.capacity() * size_of::<Chunk>());
         array + (sampled * all).checked_div(looked_at).unwrap_or(0)
     }
 

@@ -12,6 +12,7 @@
 //! either end. To remove the last element its beginning must be known; the beginnings are looked up once and remembered as
 //! long as they are good.
 
+use crate::allocator;
 use crate::types::listpack::{Encoded, ListpackRef, decode, forward_len};
 use crate::types::string::{StringRef, Wanted};
 
@@ -81,7 +82,8 @@ impl Run {
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        self.bytes.capacity() + self.places.capacity() * size_of::<u32>()
+        allocator::good_size(self.bytes.capacity())
+            + allocator::good_size(self.places.capacity() * size_of::<u32>())
     }
 
     /// The elements in order, or from the end.

@@ -26,6 +26,7 @@ use super::members::Members;
 use super::sample::{self, Sampling};
 use super::string::StringRef;
 use super::{Collection, Limits, Packing, is_object};
+use crate::allocator;
 
 /// A sorted set.
 #[derive(Clone, Debug)]
@@ -115,7 +116,9 @@ impl Zset {
     pub fn memory(&self, samples: usize) -> usize {
         match self {
             Zset::Packed(list) => list.capacity(),
-            Zset::Ordered(ordered) => size_of::<Ordered>() + ordered.memory(samples),
+            Zset::Ordered(ordered) => {
+                allocator::good_size(size_of::<Ordered>()) + ordered.memory(samples)
+            }
         }
     }
 

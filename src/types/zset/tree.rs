@@ -19,6 +19,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::element::Element;
+use crate::allocator;
 
 /// Elements of a leaf, or children of an inner node.
 const MAX: usize = 64;
@@ -200,6 +201,11 @@ fn insert_at<T>(items: &mut Vec<T>, at: usize, item: T) -> Option<Vec<T>> {
     Some(rest)
 }
 
+/// Bytes of heap of a node itself.
+fn block_of<T>(items: &Vec<T>) -> usize {
+    allocator::good_size(items.capacity() * size_of::<T>())
+}
+
 /// Gives memory back that a node has no use for.
 fn fit<T>(items: &mut Vec<T>) {
     if items.capacity() - items.len() >= 2 * GRADE {
@@ -234,10 +240,10 @@ impl Node {
 
     fn bytes(&self) -> usize {
         match self {
-            Node::Leaf(elements) => elements.capacity() * size_of::<Element>(),
+            Node::Leaf(elements) => block_of(elements),
             Node::Inner(children) => {
                 let below: usize = children.iter().map(|child| child.node.bytes()).sum();
-                children.capacity() * size_of::<Child>() + below
+                block_of(children) + below
             }
         }
     }
