@@ -210,9 +210,7 @@ impl Cycle {
                 break;
             }
             let in_time = self.due <= 0.0 || report.elapsed >= calm;
-            if work >= LEAST_WORK * effort as usize
-                && in_time
-                && report.dead_percent() <= tolerated
+            if work >= LEAST_WORK * effort as usize && in_time && report.dead_percent() <= tolerated
             {
                 break;
             }

@@ -13,6 +13,7 @@ mod connections;
 mod container;
 mod counting;
 mod differential;
+mod field_expiry;
 mod hashes;
 mod information;
 mod introspection;

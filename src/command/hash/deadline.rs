@@ -35,6 +35,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "hpersist",
         run: hpersist,
+        arity: TOLD.arity,
         flags: Flags::WRITE.union(Flags::FAST),
         summary: "Lets fields live as long as their hash.",
         syntax: TOLD.syntax,
@@ -119,15 +120,15 @@ pub(super) fn check_type(call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads `FIELDS numfields` at an argument; answers where the names begin, which are the rest of the arguments.
+/// Reads `FIELDS numfields` at an argument, of which the row's arity says that it is there; answers where the names begin, which are the rest of the arguments.
 pub(super) fn names(call: &Call<'_>, place: usize, no_count: &'static str) -> Result<usize, Error> {
-    if place + 1 >= call.len() {
-        return Err(Error::Arity(call.command.full_name.clone()));
-    }
     if !call.is(place, "FIELDS") {
         return Err(Error::text(
             "ERR Mandatory argument FIELDS is missing or not at the right position",
         ));
+    }
+    if place + 1 == call.len() {
+        return Err(Error::Arity(call.command.full_name.clone()));
     }
     let count = call.int(place + 1).ok().filter(|&count| count > 0);
     let count = count.ok_or(Error::text(no_count))?;

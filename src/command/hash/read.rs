@@ -54,7 +54,10 @@ const READ: Command = Command {
 };
 
 /// Looks at the value of the field that is the second argument, if key and field are there.
-fn look<R>(call: &mut Call<'_>, at: impl FnOnce(StringRef<'_>) -> R) -> Result<Option<R>, WrongType> {
+fn look<R>(
+    call: &mut Call<'_>,
+    at: impl FnOnce(StringRef<'_>) -> R,
+) -> Result<Option<R>, WrongType> {
     let (key, name, now) = (call.key(1), call.arg(2), call.db.now());
     let hash = call.db.collection::<Hash>(key)?;
     match hash.and_then(|hash| hash.find(name)) {

@@ -97,8 +97,7 @@ fn hsetnx(call: &mut Call<'_>) -> Outcome {
     let (limits, now) = (limits(call.config), call.db.now());
     let (created, expired) = call.db.update_or_insert(key, |hash: &mut Hash| {
         let (slot, expired) = hash.live_slot(field, now);
-        let created =
-            hash.at(slot).is_none() && hash.set_at(slot, field, value, None, limits);
+        let created = hash.at(slot).is_none() && hash.set_at(slot, field, value, None, limits);
         (created, expired)
     })?;
     call.db.fields_expired(key, expired.into(), false);

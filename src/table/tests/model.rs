@@ -132,7 +132,11 @@ fn run(table: &mut Table<Item>, model: &mut Model, hashes: Hashes, step: &Step) 
         Step::Take => {
             let taken: Vec<_> = table.take().into_iter().collect();
             assert_eq!(
-                (taken.len(), table.len(), SWEPT_MARKS.map(|mark| table.marked_len(mark))),
+                (
+                    taken.len(),
+                    table.len(),
+                    SWEPT_MARKS.map(|mark| table.marked_len(mark))
+                ),
                 (model.len(), 0, [0, 0])
             );
             model.clear();

@@ -216,7 +216,12 @@ fn every_choice_of_random_fields_is_as_likely_in_all_forms() {
         value: 64,
     };
     let mut rng = Rng::new();
-    for (limits, dead) in [(packed, 0), (NOTHING_PACKED, 0), (packed, 5), (NOTHING_PACKED, 5)] {
+    for (limits, dead) in [
+        (packed, 0),
+        (NOTHING_PACKED, 0),
+        (packed, 5),
+        (NOTHING_PACKED, 5),
+    ] {
         let mut hash = hash_of(20 + dead, limits);
         for n in 20..20 + dead {
             let slot = hash.slot(format!("field:{n}").as_bytes());
@@ -230,11 +235,10 @@ fn every_choice_of_random_fields_is_as_likely_in_all_forms() {
         ] {
             let draws = (0..outcomes * 200).map(|_| {
                 let mut drawn = Vec::new();
-                hash.view()
-                    .sample(sampling, NOW, &mut rng, |name, value| {
-                        assert_eq!(name.to_vec(), [b"field:", &value.to_vec()[..]].concat());
-                        drawn.push(value.integer().expect("set as an integer"));
-                    });
+                hash.view().sample(sampling, NOW, &mut rng, |name, value| {
+                    assert_eq!(name.to_vec(), [b"field:", &value.to_vec()[..]].concat());
+                    drawn.push(value.integer().expect("set as an integer"));
+                });
                 if let Sampling::Distinct(_) = sampling {
                     drawn.sort_unstable();
                 }
@@ -299,7 +303,11 @@ fn a_large_sweep_goes_in_slices_and_misses_nothing_that_changes_meanwhile() {
     assert!(slices > 50);
     assert!(hash.view().soonest() <= Some(NOW + 1));
     for later in 1..=20 {
-        assert_eq!(hash.reap(NOW + later, &mut usize::MAX.clone()), 1, "{later}");
+        assert_eq!(
+            hash.reap(NOW + later, &mut usize::MAX.clone()),
+            1,
+            "{later}"
+        );
     }
     assert_eq!(hash.view().soonest(), Some(NOW + 5000));
 }
@@ -317,7 +325,11 @@ fn damaged_triplets_are_refused() {
     let list = |elements: &[StringRef<'static>]| -> Vec<u8> {
         elements.iter().copied().collect::<Listpack>().into_bytes()
     };
-    let (a, b, n) = (StringRef::Bytes(b"a"), StringRef::Bytes(b"b"), StringRef::Int);
+    let (a, b, n) = (
+        StringRef::Bytes(b"a"),
+        StringRef::Bytes(b"b"),
+        StringRef::Int,
+    );
     for good in [
         vec![],
         vec![a, a, n(0)],
@@ -335,7 +347,10 @@ fn damaged_triplets_are_refused() {
         ("a later one first", vec![a, a, n(2), b, b, n(1)]),
         ("none first", vec![a, a, n(0), b, b, n(1)]),
         ("a field twice", vec![a, a, n(1), a, b, n(2)]),
-        ("an integer twice", vec![n(1), a, n(1), StringRef::Bytes(b"1"), b, n(2)]),
+        (
+            "an integer twice",
+            vec![n(1), a, n(1), StringRef::Bytes(b"1"), b, n(2)],
+        ),
     ] {
         assert!(PackedRef::validated_timed(&list(&bad)).is_err(), "{what}");
     }

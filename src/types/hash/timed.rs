@@ -51,13 +51,7 @@ impl Timed {
     }
 
     /// Sets value and deadline of a field; answers whether it is new.
-    pub fn set_at(
-        &mut self,
-        slot: Slot,
-        name: &[u8],
-        value: &[u8],
-        deadline: Option<u64>,
-    ) -> bool {
+    pub fn set_at(&mut self, slot: Slot, name: &[u8], value: &[u8], deadline: Option<u64>) -> bool {
         self.expect(deadline);
         self.members.set_timed_at(slot, name, value, deadline)
     }
