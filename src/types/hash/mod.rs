@@ -22,6 +22,7 @@ use super::members::{self, Members};
 use super::sample::{self, Sampling};
 use super::string::{Decimal, StringRef};
 use super::{Collection, Limits, Packing, is_object};
+use crate::allocator;
 
 /// A hash.
 #[derive(Clone, Debug)]
@@ -170,7 +171,9 @@ impl Hash {
         match self {
             Hash::Packed(packed) => packed.capacity(),
             Hash::Table(members) => members.memory(samples),
-            Hash::Timed(timed) => size_of::<Timed>() + timed.members().memory(samples),
+            Hash::Timed(timed) => {
+                allocator::good_size(size_of::<Timed>()) + timed.members().memory(samples)
+            }
         }
     }
 
@@ -368,7 +371,10 @@ impl<'a> HashRef<'a> {
 
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
-        self.len() == 0
+        match self {
+            HashRef::Packed(packed) => packed.is_empty(),
+            HashRef::Table { members, .. } => members.is_empty(),
+        }
     }
 
     /// A moment before which no field dies, if any has a deadline.

@@ -87,6 +87,12 @@ impl<'a> PackedRef<'a> {
         self.list.len() / self.stride()
     }
 
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Where a field is.
     #[inline]
     pub fn find(self, field: &[u8]) -> Option<Place> {
