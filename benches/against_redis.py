@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
-    cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal]
+    cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal] [eviction]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -14,6 +14,8 @@ memory      resident bytes per key, all included: (resident when loaded - reside
 idle        resident bytes per idle connection.
 removal     the worst round trip of a client that pings while a set of 5 million members is removed.
 growth      round trips of a client that pings once a millisecond while 5 million keys are written.
+eviction    the share of its throughput that a stream of writes keeps when every write evicts a key; and the worst round trip of
+            a client that pings while the limit is lowered from 2 GB to 1 GB and others write, and how long that takes.
 """
 import argparse, contextlib, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
@@ -57,6 +59,13 @@ class Server:
         with open(f"/proc/{self.process.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICK
+
+    def number(self, field):
+        """A number from INFO."""
+        with self.connect() as client, client.makefile("rb") as reply:
+            client.sendall(b"INFO\r\n")
+            text = reply.read(int(reply.readline()[1:]))
+            return int(re.search(rb"\b%s:(\d+)" % field.encode(), text)[1])
 
     def resident(self):
         time.sleep(2)  # what was freed in the background is to be gone
@@ -220,28 +229,38 @@ def collections(name):
     return figures
 
 
+@contextlib.contextmanager
+def pinging(server, pause):
+    """Pings all the while; the list that this gives holds the round trips in milliseconds at the end."""
+    trips, done = [], threading.Event()
+
+    def ping():
+        with server.connect() as client:
+            while not done.is_set():
+                begin = time.perf_counter()
+                client.sendall(b"PING\r\n")
+                client.recv(16)
+                trips.append((time.perf_counter() - begin) * 1000)
+                time.sleep(pause)
+    pinger = threading.Thread(target=ping)
+    pinger.start()
+    try:
+        yield trips
+    finally:
+        done.set()
+        pinger.join()
+
+
 def removal(name):
     figures = {}
     for command in ["DEL", "set"], ["RENAME", "other", "set"], ["PEXPIRE", "set", 1]:
-        with Server(name) as server, server.connect() as pinging:
+        with Server(name) as server:
             server.send((["SADD", "set", *some] for some in chunks(members(5_000_000), 1000)), 50)
             server.send([["SET", "other", 1]])
             time.sleep(3)  # what the load left behind is to be gone
-            trips, done = [], threading.Event()
-
-            def ping():
-                while not done.is_set():
-                    begin = time.perf_counter()
-                    pinging.sendall(b"PING\r\n")
-                    pinging.recv(16)
-                    trips.append((time.perf_counter() - begin) * 1000)
-                    time.sleep(0.0002)
-            pinger = threading.Thread(target=ping)
-            pinger.start()
-            server.send([command])
-            time.sleep(5)  # as long as anybody may feel it
-            done.set()
-            pinger.join()
+            with pinging(server, 0.0002) as trips:
+                server.send([command])
+                time.sleep(5)  # as long as anybody may feel it
             figures[f"worst ping after {command[0]}"] = max(trips)
     return figures
 
@@ -265,29 +284,48 @@ def idle(name, connections=10_000):
 
 
 def growth(name):
-    trips, done = [], threading.Event()
-    with Server(name) as server:
-        def ping():
-            with server.connect() as client:
-                while not done.is_set():
-                    begin = time.perf_counter()
-                    client.sendall(b"PING\r\n")
-                    client.recv(16)
-                    trips.append((time.perf_counter() - begin) * 1000)
-                    time.sleep(0.001)
+    with Server(name) as server, pinging(server, 0.001) as trips:
         # The writer is a process of its own, so that the pinging thread never waits for the interpreter.
-        writer = subprocess.Popen([sys.executable, __file__, "--load", str(server.port)])
-        pinger = threading.Thread(target=ping)
-        pinger.start()
-        writer.wait()
-        done.set()
-        pinger.join()
+        subprocess.run([sys.executable, __file__, "--load", str(server.port)], check=True)
     trips.sort()
     return {"ping p99.9 while growing to 5M": trips[int(len(trips) * 0.999)], "worst ping while growing to 5M": trips[-1]}
 
 
+def eviction(name):
+    def stream(server, requests):
+        return server.benchmark(["-r", 10**11, "SET", "key:__rand_int__", "x" * 64], 16, requests)[0]
+
+    with Server(name) as server:
+        free = stream(server, 2_000_000)
+    with Server(name, ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]) as server:
+        stream(server, 2_000_000)
+        limited = stream(server, 2_000_000)
+    figures = {"throughput kept at the limit": limited / free * 100}
+    with Server(name, ["--maxmemory", "2gb", "--maxmemory-policy", "allkeys-lru"]) as server:
+        fill = ["-r", 10**11, "SET", "key:__rand_int__", "x" * 400]
+        while server.number("used_memory") < 0.99 * 2**31:
+            server.benchmark(fill, 64, 500_000)
+        writers = subprocess.Popen(["redis-benchmark", "-p", str(server.port), "-c", "20", "-n", "1000000000", "-q", "-r",
+                                    str(10**11), "SET", "key:__rand_int__", "x" * 400], stdout=subprocess.DEVNULL)
+        with pinging(server, 0.0005) as trips:
+            time.sleep(3)
+            usual = max(trips)
+            trips.clear()
+            server.send([["CONFIG", "SET", "maxmemory", "1gb"]])
+            begin = time.perf_counter()
+            while server.number("used_memory") > 1.01 * 2**30:
+                time.sleep(0.1)
+            figures["time from 2 GB to 1 GB"] = (time.perf_counter() - begin) * 1000
+        writers.terminate()
+        writers.wait()
+        figures["worst ping under that load before"] = usual
+        figures["worst ping while going down"] = max(trips)
+    return figures
+
+
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
-            "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms")}
+            "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms"),
+            "eviction": (eviction, "% / ms")}
 
 
 def main():

@@ -15,6 +15,8 @@ pub struct Transaction {
     pub refused: bool,
     /// Whether a command may change keys.
     pub writes: bool,
+    /// Whether a command may use more memory.
+    pub needs_memory: bool,
 }
 
 /// A command that waits for EXEC.
@@ -28,12 +30,11 @@ pub struct Queued {
 
 impl Transaction {
     /// Adds a command. Nothing more is kept of a transaction that will be refused.
-    pub fn push(&mut self, command: usize, request: Request<'_>, writes: bool) {
+    pub fn push(&mut self, command: usize, request: Request<'_>) {
         if self.refused {
             return;
         }
         self.bytes += request.iter().map(<[u8]>::len).sum::<usize>();
-        self.writes |= writes;
         self.queue.push(Queued {
             command,
             request: request.into(),
@@ -44,6 +45,8 @@ impl Transaction {
     pub fn refuse(&mut self) {
         *self = Transaction {
             refused: true,
+            writes: self.writes,
+            needs_memory: self.needs_memory,
             ..Transaction::default()
         };
     }

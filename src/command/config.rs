@@ -131,6 +131,7 @@ fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.instance.telemetry.reset();
     call.instance.keyspace.reclaimer.reset();
     call.instance.keyspace.expiry.reset();
+    call.instance.keyspace.evictions.reset();
     call.reply.ok();
     Ok(())
 }

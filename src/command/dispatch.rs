@@ -3,6 +3,7 @@
 //! A group of pipelined requests is looked up and hashed first and its buckets and entries are prefetched, so that the
 //! cache misses of one command overlap with those of the others; then the commands run one by one.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use arc_swap::Guard;
@@ -16,6 +17,7 @@ use super::{Flags, Outcome, transaction};
 use crate::clients::{Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
+use crate::keyspace::evict::Evictor;
 use crate::keyspace::{Db, Key, Locked};
 use crate::protocol::{Reply, Request};
 use crate::table::hash;
@@ -39,6 +41,10 @@ pub struct Batch<'a> {
     pub moment: Moment,
     /// Raw clock ticks when the last command ended.
     pub tick: u64,
+    /// Makes room when memory runs out.
+    pub evictor: &'a RefCell<Evictor>,
+    /// Whether a command of this batch has seen to it that there is room.
+    pub has_made_room: bool,
 }
 
 /// Whether the next request may run.
@@ -152,7 +158,9 @@ impl<'a> Batch<'a> {
         if let Some(transaction) = &mut client.transaction
             && !flags.contains(Flags::NOT_QUEUED)
         {
-            transaction.push(entry.id, prepared.request, flags.intersects(CHANGES));
+            transaction.push(entry.id, prepared.request);
+            transaction.writes |= flags.intersects(CHANGES);
+            transaction.needs_memory |= flags.contains(Flags::DENYOOM);
             Reply::new(out, client.version).queued();
             return self.finish(client, start, out);
         }
@@ -213,7 +221,7 @@ impl<'a> Batch<'a> {
     /// Finds the subcommand and decides whether the client may run it now.
     #[inline]
     fn admit<'e>(
-        &self,
+        &mut self,
         client: &Client,
         prepared: &Prepared<'e>,
     ) -> Result<&'e Entry, Refusal<'e>> {
@@ -251,6 +259,9 @@ impl<'a> Batch<'a> {
         if client.transaction.is_some() && row.flags.contains(Flags::NO_MULTI) {
             let error = Error::text("ERR Command not allowed inside a transaction");
             return Err(Refusal::Error(error, Some(entry)));
+        }
+        if self.is_out_of_memory(client, entry, request) {
+            return Err(Refusal::Error(Error::OutOfMemory, Some(entry)));
         }
         if let Some(mode) = self.instance.pause.mode(self.moment.now) {
             let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);

@@ -37,6 +37,9 @@ pub enum Error {
     /// A limit on what is counted that is no count.
     #[error("ERR LIMIT can't be negative")]
     NegativeLimit,
+    /// The memory is full and nothing may be evicted.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     /// Not a finite decimal number.
     #[error("ERR value is not a valid float")]
     NotFloat,

@@ -96,21 +96,21 @@ pub const COMMANDS: &[Command] = &[
 
 /// What a time is given or told in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+enum Unit {
     Seconds,
     Milliseconds,
 }
 
 /// What a time counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+enum Origin {
     Now,
     Epoch,
 }
 
 /// Which deadlines a new one may take the place of. A key without one counts as living forever.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Condition {
+struct Condition {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -121,7 +121,15 @@ impl Condition {
     fn parse(call: &Call<'_>, from: usize) -> Result<Condition, Error> {
         let mut condition = Condition::default();
         for argument in from..call.len() {
-            if !condition.add(call, argument) {
+            if call.is(argument, "NX") {
+                condition.nx = true;
+            } else if call.is(argument, "XX") {
+                condition.xx = true;
+            } else if call.is(argument, "GT") {
+                condition.gt = true;
+            } else if call.is(argument, "LT") {
+                condition.lt = true;
+            } else {
                 let option = call.arg(argument);
                 return Err(Error::quoting("ERR Unsupported option ", option, ""));
             }
@@ -139,25 +147,7 @@ impl Condition {
         Ok(condition)
     }
 
-    /// Adds the condition that an argument spells; answers whether it does.
-    pub(super) fn add(&mut self, call: &Call<'_>, argument: usize) -> bool {
-        let words = [
-            ("NX", &mut self.nx),
-            ("XX", &mut self.xx),
-            ("GT", &mut self.gt),
-            ("LT", &mut self.lt),
-        ];
-        for (word, flag) in words {
-            if call.is(argument, word) {
-                *flag = true;
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether a deadline may take the place of the current one.
-    pub(super) fn allows(self, current: Option<i64>, new: i64) -> bool {
+    fn allows(self, current: Option<i64>, new: i64) -> bool {
         match current {
             None => !self.xx && !self.gt,
             Some(_) if self.nx => false,

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::registry::{NameTaken, Registry};
 use crate::clients;
@@ -51,6 +51,8 @@ pub struct Instance {
     pub shutdown: watch::Sender<Option<Shutdown>>,
     /// When the keys were last saved, in seconds since the epoch.
     pub last_save: AtomicU64,
+    /// Told by whoever needs more room than it can make.
+    pub room_wanted: Notify,
     /// DEBUG switches.
     pub debug: DebugSwitches,
 }
@@ -133,6 +135,7 @@ impl Instance {
             workers,
             shutdown: watch::Sender::new(None),
             last_save: AtomicU64::new(started_unix),
+            room_wanted: Notify::new(),
             debug: DebugSwitches {
                 active_expire: true.into(),
                 cron_paused: false.into(),

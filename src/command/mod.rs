@@ -5,7 +5,7 @@
 //!
 //! - [`call`] is what a command's function sees; [`error`] what it may answer instead of a reply.
 //! - [`keyspec`] finds the keys among the arguments, [`locks`] the shards that they need; [`numkeys`] reads how many there
-//!   are; [`registry`] finds a row by name; [`dispatch`] decides whether it runs.
+//!   are; [`registry`] finds a row by name; [`dispatch`] decides whether it runs, [`room`] whether there is memory for it.
 //! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
 //! - [`instance`] is what all connections of one server share.
 //! - [`random`] is what commands that answer random elements have in common.
@@ -19,6 +19,7 @@ pub mod keyspec;
 pub mod locks;
 pub mod numkeys;
 pub mod registry;
+pub mod room;
 pub mod syntax;
 
 pub mod bitmap;
@@ -69,9 +70,7 @@ pub static FAMILIES: &[&[Command]] = &[
     debug::COMMANDS,
     expire::COMMANDS,
     function::COMMANDS,
-    hash::combined::COMMANDS,
     hash::counter::COMMANDS,
-    hash::deadline::COMMANDS,
     hash::read::COMMANDS,
     hash::whole::COMMANDS,
     hash::write::COMMANDS,

@@ -1,6 +1,8 @@
 //! OBJECT: how a key's value is stored and how it has been used.
 
 use super::{Call, Categories, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome, help};
+use crate::config::MemoryLimit;
+use crate::keyspace::evict::Choice;
 use crate::keyspace::{EntryRef, ValueRef};
 
 const ABOUT_KEY: Command = Command {
@@ -59,7 +61,8 @@ pub const COMMANDS: &[Command] = &[Command {
     ..Command::DEFAULT
 }];
 
-/// Integers below this are one shared object each in Redis, which shows in their reference count.
+/// Integers below this are one shared object each in Redis, which shows in their reference count; unless eviction goes by
+/// their access clocks.
 const SHARED_INTEGERS: i64 = 10_000;
 
 /// Looks a key up without touching it and answers what `tell` makes of it, or null if there is none.
@@ -84,8 +87,12 @@ fn encoding(call: &mut Call<'_>) -> Outcome {
 }
 
 fn refcount(call: &mut Call<'_>) -> Outcome {
+    let memory = &call.config.memory;
+    let shares = memory.maxmemory == MemoryLimit::Bytes(0)
+        || !Choice::of(memory.maxmemory_policy)
+            .is_some_and(|choice| choice.ranking.looks_at_access());
     about(call, |reply, entry| {
-        let shared = matches!(entry.value(), ValueRef::Int(0..SHARED_INTEGERS));
+        let shared = shares && matches!(entry.value(), ValueRef::Int(0..SHARED_INTEGERS));
         reply.int(if shared { i32::MAX.into() } else { 1 });
         Ok(())
     })

@@ -33,6 +33,8 @@ pub enum Class {
     Zset,
     /// `x`: a key's time was over.
     Expired,
+    /// `e`: a key had to make room.
+    Evicted,
 }
 
 macro_rules! events {
@@ -48,14 +50,12 @@ events! {
     APPEND = String "append";
     COPY_TO = Generic "copy_to";
     DEL = Generic "del";
+    EVICTED = Evicted "evicted";
     EXPIRE = Generic "expire";
     EXPIRED = Expired "expired";
     HDEL = Hash "hdel";
-    HEXPIRE = Hash "hexpire";
-    HEXPIRED = Hash "hexpired";
     HINCRBY = Hash "hincrby";
     HINCRBYFLOAT = Hash "hincrbyfloat";
-    HPERSIST = Hash "hpersist";
     HSET = Hash "hset";
     INCRBY = String "incrby";
     INCRBYFLOAT = String "incrbyfloat";
@@ -99,7 +99,7 @@ events! {
 /// What one worker's commands did to the keyspace, in counts.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Changes to keys, but for their dying: what `rdb_changes_since_last_save` counts.
+    /// Changes to keys, but for their dying or making room: what `rdb_changes_since_last_save` counts.
     pub dirty: Counter,
     /// Look-ups that found their key.
     pub hits: Counter,
@@ -107,8 +107,8 @@ pub struct Effects {
     pub misses: Counter,
     /// Keys removed because their time was over.
     pub expired: Counter,
-    /// Fields of hashes removed because theirs was.
-    pub expired_fields: Counter,
+    /// Keys removed to make room.
+    pub evicted: Counter,
 }
 
 impl Effects {
@@ -118,23 +118,8 @@ impl Effects {
         watches.touch(database, key, event);
         match event.class {
             Class::Expired => self.expired.add(1),
+            Class::Evicted => self.evicted.add(1),
             _ => self.dirty.add(1),
-        }
-    }
-
-    /// Takes note that the time of so many fields of a key was over, and that it is gone with them if that `emptied` it.
-    pub fn fields_expired(
-        &self,
-        watches: &Watches,
-        database: usize,
-        key: &[u8],
-        count: usize,
-        emptied: bool,
-    ) {
-        self.expired_fields.add(count as u64);
-        self.record_side(watches, database, key, Event::HEXPIRED);
-        if emptied {
-            self.record_side(watches, database, key, Event::DEL);
         }
     }
 

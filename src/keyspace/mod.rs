@@ -12,7 +12,8 @@
 //! - [`watch`] knows which keys transactions depend on.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
-//! - [`access`] dates or counts accesses for eviction and for OBJECT.
+//! - [`evict`] makes room by removing the keys that are missed least; [`access`] dates or counts accesses, for it and for
+//!   OBJECT.
 //!
 //! Knows no sockets, clients or commands.
 
@@ -21,6 +22,7 @@ pub mod db;
 pub mod digest;
 pub mod effects;
 pub mod entry;
+pub mod evict;
 pub mod expire;
 pub mod reclaim;
 pub mod shard;

@@ -12,8 +12,9 @@
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::db::{Key, MARK_DEADLINE, MARK_FIELDS, is_dead};
+use super::db::{Key, is_dead};
 use super::entry::{Entry, ValueRef};
+use super::evict;
 use super::expire;
 use super::reclaim::Reclaimer;
 use super::watch::{Presence, Watches};
@@ -111,6 +112,8 @@ pub struct Keyspace {
     pub reclaimer: Reclaimer,
     /// What the expiry cycle has done.
     pub expiry: expire::Statistics,
+    /// How long eviction was behind.
+    pub evictions: evict::Statistics,
 }
 
 impl Keyspace {
@@ -133,6 +136,7 @@ impl Keyspace {
             databases,
             reclaimer: Reclaimer::start(),
             expiry: expire::Statistics::new(databases),
+            evictions: evict::Statistics::default(),
         }
     }
 
@@ -253,8 +257,6 @@ pub struct Counts {
     pub keys: usize,
     /// Those with a deadline.
     pub expires: usize,
-    /// Hashes some of whose fields have one.
-    pub fields_expire: usize,
     /// Bytes of the tables, entries not counted.
     pub table_bytes: usize,
 }
@@ -340,8 +342,7 @@ impl<'a> Locked<'a> {
             self.visit(number, |shard| {
                 for (count, (_, table)) in counts.iter_mut().zip(shard.tables()) {
                     count.keys += table.len();
-                    count.expires += table.marked_len(MARK_DEADLINE);
-                    count.fields_expire += table.marked_len(MARK_FIELDS);
+                    count.expires += table.marked_len();
                     count.table_bytes += table.table_bytes();
                 }
             });

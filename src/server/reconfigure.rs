@@ -15,7 +15,8 @@ use super::worker::Crew;
 use crate::command::Instance;
 use crate::command::instance::NotApplied;
 use crate::config::Config;
-use crate::telemetry::log;
+use crate::keyspace::evict::Gauge;
+use crate::telemetry::{log, memory};
 
 /// The listening sockets, which run as tasks of the main thread.
 pub struct Listening {
@@ -104,9 +105,26 @@ impl Listening {
                 refusal("port", reason.to_owned())
             });
         }
+        warn_of_eviction(old, new);
         log::set_level(new.general.loglevel);
         log::set_format(new.general.log_format);
         Ok(())
+    }
+}
+
+/// Says what a limit below what is used means. The background notices by itself.
+fn warn_of_eviction(old: &Config, new: &Config) {
+    let limit = memory::limit(new.memory.maxmemory);
+    if new.memory.maxmemory == old.memory.maxmemory || limit == 0 {
+        return;
+    }
+    let above = Gauge::new(limit).excess();
+    if above > 0 {
+        warn!(
+            "The new maxmemory of {limit} bytes is smaller than the {} in use: keys will be evicted or writes refused, as \
+             maxmemory-policy says",
+            limit + above
+        );
     }
 }
 

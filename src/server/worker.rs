@@ -21,9 +21,9 @@ use crate::clients::{Client, Kind, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
-use crate::config::{Config, EvictionPolicy};
-use crate::keyspace::access::AccessClock;
-use crate::keyspace::db::Moment;
+use crate::command::room;
+use crate::config::Config;
+use crate::keyspace::evict::Evictor;
 use crate::protocol::Span;
 use crate::telemetry::WorkerStats;
 
@@ -122,6 +122,7 @@ pub struct Worker {
     pub instance: Arc<Instance>,
     /// Buffers that a connection uses during its turn.
     pub scratch: RefCell<Scratch>,
+    evictor: RefCell<Evictor>,
     number: usize,
     signals: UnboundedSender<Signal>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
@@ -177,6 +178,7 @@ impl Worker {
                 replies: Vec::new(),
                 spans: Vec::new(),
             }),
+            evictor: RefCell::default(),
             number,
             signals,
             connections: RefCell::default(),
@@ -275,23 +277,16 @@ impl Worker {
         let config = self.config();
         let now = unix_millis();
         self.now.set(now);
-        let memory = &config.memory;
-        let lfu = matches!(
-            memory.maxmemory_policy,
-            EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
-        );
-        let access = AccessClock::new(now, lfu, memory.lfu_log_factor, memory.lfu_decay_time);
         let may_expire = self.instance.pause.mode(now).is_none();
+        let moment = room::moment(&config, now, may_expire);
         Batch {
             instance: &self.instance,
             config,
             stats: self.stats(),
-            moment: Moment {
-                now,
-                access,
-                may_expire,
-            },
+            moment,
             tick: self.instance.telemetry.clock.raw(),
+            evictor: &self.evictor,
+            has_made_room: false,
         }
     }
 }

@@ -40,8 +40,8 @@ use directory::Directory;
 use slot::Slot;
 use window::Window;
 
-/// The marks that [`Table::marked_len`] counts and [`Table::sweep`] looks for.
-pub const SWEPT_MARKS: [u8; 2] = [1, 2];
+/// The mark that [`Table::marked_len`] counts and [`Table::sweep`] looks for.
+pub const SWEPT_MARK: u8 = 1;
 
 /// Longer prefixes would leave too little of a hash to order a giant table by.
 const MAX_PREFIX_BITS: u32 = 16;
@@ -54,16 +54,14 @@ const MAX_PREFIX_BITS: u32 = 16;
 pub struct Table<T: Stored> {
     directory: Directory<T>,
     len: usize,
-    /// By swept mark. 32 bits each, so that large collections without marks stay as small as they are; more marked items
-    /// would fill hundreds of gigabytes.
-    marked: [u32; SWEPT_MARKS.len()],
+    marked: usize,
 }
 
 impl<T: Stored> fmt::Debug for Table<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
             .field("len", &self.len)
-            .field("marked", &self.marked)
+            .field("marked_len", &self.marked)
             .finish_non_exhaustive()
     }
 }
@@ -95,7 +93,7 @@ impl<T: Stored> Table<T> {
         Self {
             directory: Directory::new(prefix_bits),
             len: 0,
-            marked: [0; SWEPT_MARKS.len()],
+            marked: 0,
         }
     }
 
@@ -109,17 +107,9 @@ impl<T: Stored> Table<T> {
         self.len == 0
     }
 
-    /// How many items carry a mark, which is one of [`SWEPT_MARKS`].
-    pub fn marked_len(&self, mark: u8) -> usize {
-        let counter = SWEPT_MARKS.iter().position(|&swept| swept == mark);
-        counter.map_or(0, |counter| self.marked[counter] as usize)
-    }
-
-    /// Counts the marks of an item that changed.
-    fn recount(&mut self, before: u8, after: u8) {
-        for (mark, count) in SWEPT_MARKS.into_iter().zip(&mut self.marked) {
-            *count = *count + u32::from(after & mark != 0) - u32::from(before & mark != 0);
-        }
+    /// How many items carry [`SWEPT_MARK`].
+    pub fn marked_len(&self) -> usize {
+        self.marked
     }
 
     /// Bytes of heap that the table takes, the items not counted. Linear in the number of segments.
@@ -134,6 +124,26 @@ impl<T: Stored> Table<T> {
         let segment = self.directory.locate(order)?;
         let (bucket, slot) = self.directory.segment(segment).find(order, key)?;
         Some(Place::new(segment, bucket, slot))
+    }
+
+    /// An item that is `wanted` among those whose hashes agree with this one in all bits that the table keeps.
+    pub fn find_like(
+        &self,
+        hash: u64,
+        mut wanted: impl FnMut(T::Ref<'_>) -> bool,
+    ) -> Option<Place> {
+        let order = self.order(hash);
+        let window = Window::of(order);
+        let index = self.directory.locate(order)?;
+        let segment = self.directory.segment(index);
+        segment.probe(segment.home(order)).find_map(|number| {
+            let bucket = &segment.buckets()[number];
+            let slot = bucket.candidates(window).find(|&slot| {
+                let slot = bucket.slot(slot);
+                slot.high() == window.high() && slot.item().is_some_and(&mut wanted)
+            })?;
+            Some(Place::new(index, number, slot))
+        })
     }
 
     /// The item at a place.
@@ -194,12 +204,9 @@ impl<T: Stored> Table<T> {
         let mut slot = segment.take(place.bucket as usize, usize::from(place.slot));
         let marks = slot.marks();
         let item = slot.take().expect(STALE);
-        let sparse = segment.is_sparse();
         self.len -= 1;
-        if marks != 0 {
-            self.recount(marks, 0);
-        }
-        if sparse {
+        self.marked -= usize::from(marks & SWEPT_MARK);
+        if segment.is_sparse() {
             self.directory.contract(index);
         }
         item
@@ -216,7 +223,8 @@ impl<T: Stored> Table<T> {
         let before = slot.marks();
         slot.set_marks(marks);
         let after = slot.marks();
-        self.recount(before, after);
+        self.marked =
+            self.marked + usize::from(after & SWEPT_MARK) - usize::from(before & SWEPT_MARK);
     }
 
     /// Asks for the home bucket of a hash to be brought near.
@@ -235,6 +243,12 @@ impl<T: Stored> Table<T> {
         if let Some(bucket) = self.home_bucket(order) {
             bucket.prefetch_item(Window::of(order));
         }
+    }
+
+    /// Asks for the item at a place to be brought near.
+    #[inline]
+    pub fn prefetch(&self, place: Place) {
+        self.slot(place).prefetch();
     }
 
     /// Moves everything out; the table is empty then. To free a large table in slices, iterate over what this

@@ -1,4 +1,4 @@
-//! A random item, every one as likely as any other.
+//! A random item, or a handful, every one as likely as any other.
 //!
 //! The draw is by rejection: a directory entry, a bucket number below the widest segment's and a slot number
 //! are drawn, and drawn again unless they name a slot in use. Every slot in use has the same chance in each
@@ -37,6 +37,34 @@ impl<T: Stored> Table<T> {
         let begin = rng.usize(..entries.len());
         self.first_place_in(begin..entries.len())
             .or_else(|| self.first_place_in(0..begin))
+    }
+
+    /// Visits the items in so many neighbouring buckets of a random segment, or in all of its buckets: some five items each.
+    /// Every item of the table has the same chance to be visited; only in a lopsided table may there be none.
+    pub fn sample(&self, rng: &mut Rng, buckets: usize, mut visit: impl FnMut(Place)) {
+        let entries = self.directory.entries();
+        if entries.is_empty() {
+            return;
+        }
+        for _ in 0..TRIES {
+            let index = rng.usize(..entries.len());
+            let first = rng.usize(..self.directory.widest());
+            let all = entries[index].buckets();
+            if first >= all.len() {
+                continue;
+            }
+            let chosen = (first..all.len()).chain(0..first).take(buckets);
+            let mut visited = false;
+            for bucket in chosen {
+                for slot in all[bucket].occupied() {
+                    visit(Place::new(index, bucket, slot));
+                    visited = true;
+                }
+            }
+            if visited {
+                return;
+            }
+        }
     }
 
     fn first_place_in(&self, mut indices: std::ops::Range<usize>) -> Option<Place> {

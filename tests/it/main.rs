@@ -13,7 +13,7 @@ mod connections;
 mod container;
 mod counting;
 mod differential;
-mod field_expiry;
+mod eviction;
 mod hashes;
 mod information;
 mod introspection;

@@ -72,11 +72,10 @@ impl<'a> Pattern<'a> {
         for part in [before, element, after] {
             name.extend_from_slice(part);
         }
-        let now = db.now();
         let value = db.read(Key::new(name))?.value();
         match field {
             None => value.string().ok(),
-            Some(field) => value.collection::<Hash>().ok()?.get(field, now),
+            Some(field) => value.collection::<Hash>().ok()?.get(field),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Strings as numbers: INCR, DECR and their kin in 64-bit integers, INCRBYFLOAT in decimals.
 
 use crate::command::{Call, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
+use crate::keyspace::NewValue;
 use crate::keyspace::effects::Event;
-use crate::keyspace::{Expiry, NewValue};
 use crate::protocol::decimal::Extended;
 use crate::types::string::{Decimal, StringMut};
 
@@ -96,7 +96,7 @@ fn add(call: &mut Call<'_>, increment: i64) -> Outcome {
         Some(other) => {
             let n = other.as_ref().integer().ok_or(Error::NotInteger)?;
             let sum = n.checked_add(increment).ok_or(Error::Overflow)?;
-            call.db.set(key, NewValue::Int(sum), Expiry::Keep);
+            call.db.replace(key, NewValue::Int(sum));
             sum
         }
         None => {
@@ -127,7 +127,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
     let mut text = Vec::new();
     sum.write_human(&mut text);
     // Never as an integer, even when it is one.
-    call.db.set(key, NewValue::Bytes(&text), Expiry::Keep);
+    call.db.replace(key, NewValue::Bytes(&text));
     call.db.changed(key, Event::INCRBYFLOAT);
     call.reply.bulk(&text);
     Ok(())

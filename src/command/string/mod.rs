@@ -60,7 +60,7 @@ pub(super) fn edit<R>(
         change(bytes)
     });
     if let Some(bytes) = moved {
-        db.set(key, NewValue::growing(bytes), Expiry::Keep);
+        db.replace(key, NewValue::growing(bytes));
     }
     Ok(Edited { grew, answer })
 }

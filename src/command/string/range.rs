@@ -3,8 +3,8 @@
 use super::edit;
 use crate::command::{Call, Command, Deprecated, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::config::Config;
+use crate::keyspace::NewValue;
 use crate::keyspace::effects::Event;
-use crate::keyspace::{Expiry, NewValue};
 use crate::types::string::{self, Decimal};
 
 /// The rows of these commands.
@@ -84,7 +84,7 @@ fn append(call: &mut Call<'_>) -> Outcome {
             let length = string.as_ref().len();
             check_size(call.config, length, tail)?;
             if let ((), Some(grown)) = string.edit(|bytes| bytes.extend_from_slice(tail)) {
-                call.db.set(key, NewValue::growing(grown), Expiry::Keep);
+                call.db.replace(key, NewValue::growing(grown));
             }
             length + tail.len()
         }

@@ -278,10 +278,10 @@ fn set(call: &mut Call<'_>) -> Outcome {
     let met = match condition {
         Condition::Always => true,
         Condition::Absent => call.db.write(key).is_none(),
-        Condition::Present => call.db.write(key).is_some(),
-        Condition::Equal(value) => match call.db.write(key) {
+        Condition::Present => call.db.peek(key).is_some(),
+        Condition::Equal(value) => match call.db.peek(key) {
             None => false,
-            Some(entry) => entry.as_ref().string()?.equals(value),
+            Some(entry) => entry.string()?.equals(value),
         },
     };
     if met {

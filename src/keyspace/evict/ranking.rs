@@ -1,0 +1,108 @@
+//! Rankings: what a policy looks at to say which keys are missed least.
+
+use crate::config::EvictionPolicy;
+use crate::keyspace::access::AccessClock;
+use crate::keyspace::entry::EntryRef;
+
+/// Which keys may go, and in what order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Only keys with a deadline may go.
+    pub only_volatile: bool,
+    /// Who goes first.
+    pub ranking: Ranking,
+}
+
+/// Who goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ranking {
+    /// Who was used longest ago.
+    Recency,
+    /// Who is used least often; of two alike, who was used longer ago.
+    Frequency,
+    /// Whose time is over soonest.
+    Deadline,
+    /// Anybody.
+    Random,
+}
+
+impl Choice {
+    /// What a policy asks for; `None` if nobody may go.
+    pub fn of(policy: EvictionPolicy) -> Option<Choice> {
+        let (only_volatile, ranking) = match policy {
+            EvictionPolicy::NoEviction => return None,
+            EvictionPolicy::AllkeysLru => (false, Ranking::Recency),
+            EvictionPolicy::AllkeysLfu => (false, Ranking::Frequency),
+            EvictionPolicy::AllkeysRandom => (false, Ranking::Random),
+            EvictionPolicy::VolatileLru => (true, Ranking::Recency),
+            EvictionPolicy::VolatileLfu => (true, Ranking::Frequency),
+            EvictionPolicy::VolatileRandom => (true, Ranking::Random),
+            EvictionPolicy::VolatileTtl => (true, Ranking::Deadline),
+        };
+        Some(Choice {
+            only_volatile,
+            ranking,
+        })
+    }
+}
+
+impl Ranking {
+    /// Whether ranks come of the access clock.
+    pub fn looks_at_access(self) -> bool {
+        matches!(self, Ranking::Recency | Ranking::Frequency)
+    }
+
+    /// What a rank is made of: it changes when the entry is used, or when its deadline is moved.
+    #[inline]
+    pub fn stamp(self, entry: EntryRef<'_>) -> u64 {
+        match self {
+            Ranking::Recency | Ranking::Frequency => entry.access().into(),
+            Ranking::Deadline => entry.deadline().unwrap_or(u64::MAX),
+            Ranking::Random => 0,
+        }
+    }
+
+    /// The greater the rank, the sooner an entry of this stamp goes.
+    #[inline]
+    pub fn rank(self, clock: &AccessClock, stamp: u64) -> u64 {
+        /// Bits that hold idle times of 34 years.
+        const IDLE_BITS: u32 = 40;
+        let access = stamp as u32;
+        match self {
+            Ranking::Recency => clock.idle(access),
+            Ranking::Frequency => {
+                let seldom = u64::from(u8::MAX - clock.frequency(access));
+                seldom << IDLE_BITS | clock.idle(access).min((1 << IDLE_BITS) - 1)
+            }
+            Ranking::Deadline => u64::MAX - stamp,
+            Ranking::Random => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_790_000_000_000;
+
+    #[test]
+    fn ranks_the_less_missed_higher() {
+        let clock = AccessClock::new(NOW, false, 10, 1);
+        let recency = |idle| Ranking::Recency.rank(&clock, clock.idle_for(idle).into());
+        assert!(recency(1) < recency(2) && recency(2) < recency(400 * 24 * 3600));
+        let frequency = |frequency, minutes: u64| {
+            let then = AccessClock::new(NOW - minutes * 60_000, true, 10, 1);
+            Ranking::Frequency.rank(&clock, then.used_often(frequency).into())
+        };
+        assert!(frequency(100, 0) < frequency(99, 0));
+        assert!(
+            frequency(100, 0) < frequency(101, 1),
+            "of two alike the older goes"
+        );
+        assert!(frequency(100, 0) > frequency(102, 1));
+        assert!(frequency(0, 0) < frequency(0, 40 * 24 * 60));
+        let deadline = |at| Ranking::Deadline.rank(&clock, at);
+        assert!(deadline(NOW + 1) > deadline(NOW + 2));
+    }
+}

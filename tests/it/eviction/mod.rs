@@ -1,0 +1,41 @@
+//! The memory limit: who is evicted, what is refused, and that the limit holds.
+
+mod limit;
+mod policies;
+mod refusals;
+
+use crate::support::{Client, Server, Setup};
+
+const MIB: u64 = 1 << 20;
+
+/// A server with this limit and policy.
+fn limited(limit: u64, policy: &str) -> Server {
+    Setup::minium()
+        .with("maxmemory", &limit.to_string())
+        .with("maxmemory-policy", policy)
+        .start()
+}
+
+/// A number from INFO.
+#[track_caller]
+fn info(client: &mut Client, field: &str) -> u64 {
+    let text = client.line("INFO everything").text();
+    let prefix = format!("{field}:");
+    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.unwrap_or_else(|| panic!("INFO has no {field}"))
+        .parse()
+        .unwrap_or_else(|_| panic!("{field} is no number"))
+}
+
+/// Sends commands at once and expects that none is refused.
+#[track_caller]
+fn send(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
+    for reply in client.try_pipeline(commands).expect("replies") {
+        assert!(!reply.is_error(), "{reply:?}");
+    }
+}
+
+/// A command from words.
+fn command(words: &[&str]) -> Vec<Vec<u8>> {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
