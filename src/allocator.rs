@@ -9,6 +9,7 @@
 //! rounded up to is memory as much as the rest.
 
 mod count;
+pub mod pages;
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::{CStr, c_char, c_void};
@@ -122,18 +123,6 @@ unsafe impl GlobalAlloc for MiMalloc {
     }
 }
 
-/// `mi_option_purge_delay` of mimalloc 3, which the binding does not name.
-const PURGE_DELAY: mi::mi_option_t = 15;
-/// How long unused pages are kept before they go back to the system, in milliseconds. The default is a second, and a
-/// table that grows leaves some 8 bytes a key of outgrown segments behind until then.
-const PURGE_DELAY_MS: i64 = 100;
-
-/// Sets the allocator up; to be called once, at start.
-pub fn configure() {
-    // SAFETY: the option exists in this version of mimalloc, and takes milliseconds.
-    unsafe { mi::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
-}
-
 /// The bytes that a block of `size` bytes really takes; there is no block of none.
 pub fn good_size(size: usize) -> usize {
     /// Blocks of this size and more have pages of their own, of which mimalloc takes more for larger ones.
@@ -152,12 +141,6 @@ pub fn good_size(size: usize) -> usize {
         _ => 4 << 20,
     };
     size.checked_next_multiple_of(step).unwrap_or(size)
-}
-
-/// Gives unused pages back to the system, for the calling thread's heap.
-pub fn purge() {
-    // SAFETY: may be called at any time.
-    unsafe { mi::mi_collect(true) }
 }
 
 /// mimalloc's own statistics, as text for people.

@@ -11,7 +11,7 @@ use tracing::{error, warn};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    allocator::configure();
+    allocator::pages::configure();
     let mut args: Vec<_> = std::env::args_os().skip(1).collect();
     let only_check = args.first().is_some_and(|first| first == "--healthcheck");
     if only_check {

@@ -96,21 +96,21 @@ pub const COMMANDS: &[Command] = &[
 
 /// What a time is given or told in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     Seconds,
     Milliseconds,
 }
 
 /// What a time counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     Now,
     Epoch,
 }
 
 /// Which deadlines a new one may take the place of. A key without one counts as living forever.
 #[derive(Clone, Copy, Debug, Default)]
-struct Condition {
+pub(super) struct Condition {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -121,15 +121,7 @@ impl Condition {
     fn parse(call: &Call<'_>, from: usize) -> Result<Condition, Error> {
         let mut condition = Condition::default();
         for argument in from..call.len() {
-            if call.is(argument, "NX") {
-                condition.nx = true;
-            } else if call.is(argument, "XX") {
-                condition.xx = true;
-            } else if call.is(argument, "GT") {
-                condition.gt = true;
-            } else if call.is(argument, "LT") {
-                condition.lt = true;
-            } else {
+            if !condition.add(call, argument) {
                 let option = call.arg(argument);
                 return Err(Error::quoting("ERR Unsupported option ", option, ""));
             }
@@ -147,7 +139,25 @@ impl Condition {
         Ok(condition)
     }
 
-    fn allows(self, current: Option<i64>, new: i64) -> bool {
+    /// Adds the condition that an argument spells; answers whether it does.
+    pub(super) fn add(&mut self, call: &Call<'_>, argument: usize) -> bool {
+        let words = [
+            ("NX", &mut self.nx),
+            ("XX", &mut self.xx),
+            ("GT", &mut self.gt),
+            ("LT", &mut self.lt),
+        ];
+        for (word, flag) in words {
+            if call.is(argument, word) {
+                *flag = true;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a deadline may take the place of the current one.
+    pub(super) fn allows(self, current: Option<i64>, new: i64) -> bool {
         match current {
             None => !self.xx && !self.gt,
             Some(_) if self.nx => false,

@@ -293,7 +293,7 @@ fn malloc_stats(call: &mut Call<'_>) -> Outcome {
 }
 
 fn purge(call: &mut Call<'_>) -> Outcome {
-    allocator::purge();
+    allocator::pages::purge();
     call.reply.ok();
     Ok(())
 }

@@ -77,13 +77,14 @@ impl Batch<'_> {
             return false;
         }
         self.has_made_room = true;
-        let gauge = Gauge::near(memory::limit(self.config.memory.maxmemory));
+        let keyspace = &self.instance.keyspace;
+        let gauge = Gauge::near(keyspace, memory::limit(self.config.memory.maxmemory));
         let end = gauge.map_or(End::Enough, |gauge| self.make_room(gauge, request));
-        self.instance.keyspace.evictions.note(end != End::Enough);
+        keyspace.evictions.note(end != End::Enough);
         end == End::Nobody && needs_memory(client, entry)
     }
 
-    fn make_room(&self, gauge: Gauge, request: Request<'_>) -> End {
+    fn make_room(&self, gauge: Gauge<'_>, request: Request<'_>) -> End {
         let above = gauge.excess();
         // While clients are paused the data stays as it is.
         if above == 0 || !self.moment.may_expire {

@@ -8,8 +8,8 @@ use super::effects::{Effects, Event};
 use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, ValueMut};
 use super::shard::{Locked, Shard};
 use crate::table::hash;
-use crate::table::{Place, Table};
-use crate::types::{Collection, Object, WrongType};
+use crate::table::{Place, SWEPT_MARKS, Table};
+use crate::types::{Collection, Object, Packing, WrongType};
 
 /// A key and its hash, computed once.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,10 @@ pub enum Expiry {
     At(u64),
 }
 
-/// The mark on slots whose entry has a deadline: the sweep looks at these only.
-pub(super) const MARK_DEADLINE: u8 = 1;
+/// The mark on slots whose entry has a deadline: the sweep looks at these, and at those with the next mark, only.
+pub(super) const MARK_DEADLINE: u8 = SWEPT_MARKS[0];
+/// The mark on slots whose value has fields with deadlines of their own.
+pub(super) const MARK_FIELDS: u8 = SWEPT_MARKS[1];
 
 /// What is the same for all commands of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -180,6 +182,11 @@ impl<'a> Db<'a> {
             Expiry::At(deadline) => Some(deadline),
         };
         if entry.overwrite(&value, deadline) {
+            if table.marks(place) & MARK_FIELDS != 0
+                || matches!(value, NewValue::Packed(Packing::TimedHash, _))
+            {
+                mark(table, place);
+            }
             return;
         }
         let access = entry.as_ref().access();
@@ -193,10 +200,11 @@ impl<'a> Db<'a> {
     pub fn insert(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Option<u64>) {
         let mut entry = Entry::new(key.bytes, value, deadline);
         entry.as_mut().set_access(self.moment.access.fresh());
+        let marks = marks_of(entry.as_ref());
         let table = self.table(key);
         let place = table.insert(key.hash, entry);
-        if deadline.is_some() {
-            table.set_marks(place, MARK_DEADLINE);
+        if marks != 0 {
+            table.set_marks(place, marks);
         }
     }
 
@@ -242,37 +250,13 @@ impl<'a> Db<'a> {
         place: Place,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<R, WrongType> {
-        /// Room for a short element more, so that most changes of a copy allocate once.
-        const SLACK: usize = 64;
         self.touch(key, place);
-        match self.table(key).get_mut(place).into_value() {
-            ValueMut::Object(object) => {
-                let value = T::of_mut(object).ok_or(WrongType)?;
-                let result = change(value);
-                if value.is_empty() {
-                    self.remove_at(key, place);
-                }
-                Ok(result)
-            }
-            ValueMut::Packed(packing, bytes) => {
-                let mut copy = Vec::with_capacity(bytes.len() + SLACK);
-                copy.extend_from_slice(bytes);
-                let mut value = T::from_packed(packing, copy).ok_or(WrongType)?;
-                let result = change(&mut value);
-                if value.is_empty() {
-                    self.remove_at(key, place);
-                } else {
-                    self.settle(key, place, value);
-                }
-                Ok(result)
-            }
-            ValueMut::Int(_) | ValueMut::Inline(_) => Err(WrongType),
+        let (result, emptied) = update(self.table(key), place, change)?;
+        if emptied {
+            let entry = self.table(key).remove(place);
+            self.discard(entry);
         }
-    }
-
-    fn remove_at(&mut self, key: Key<'_>, place: Place) {
-        let entry = self.table(key).remove(place);
-        self.discard(entry);
+        Ok(result)
     }
 
     /// Stores a collection under a key, whatever was there before, and announces it; an empty one removes the key.
@@ -283,22 +267,6 @@ impl<'a> Db<'a> {
         } else if self.delete(key) {
             self.changed(key, Event::DEL);
         }
-    }
-
-    /// Stores the changed copy of a packed collection where it was, keeping deadline and access clock.
-    fn settle<T: Collection>(&mut self, key: Key<'_>, place: Place, value: T) {
-        let table = self.table(key);
-        let look = table.get(place);
-        let (deadline, access) = (look.deadline(), look.access());
-        let old = with_new_value(value, |value| {
-            if table.get_mut(place).overwrite(&value, deadline) {
-                return None;
-            }
-            let mut entry = Entry::new(key.bytes, value, deadline);
-            entry.as_mut().set_access(access);
-            Some(table.replace(place, entry))
-        });
-        drop(old);
     }
 
     /// Removes a key and hands its entry over; give it to [`Db::discard`] when it is no longer needed. The caller
@@ -470,6 +438,53 @@ impl<'a> Db<'a> {
     }
 }
 
+/// Changes the collection at a place, and answers whether that left it empty: then the caller removes the entry.
+#[inline]
+pub(super) fn update<T: Collection, R>(
+    table: &mut Table<Entry>,
+    place: Place,
+    change: impl FnOnce(&mut T) -> R,
+) -> Result<(R, bool), WrongType> {
+    /// Room for a short element more, so that most changes of a copy allocate once.
+    const SLACK: usize = 64;
+    let (result, emptied) = match table.get_mut(place).into_value() {
+        ValueMut::Object(object) => {
+            let value = T::of_mut(object).ok_or(WrongType)?;
+            (change(value), value.is_empty())
+        }
+        ValueMut::Packed(packing, bytes) => {
+            let mut copy = Vec::with_capacity(bytes.len() + SLACK);
+            copy.extend_from_slice(bytes);
+            let mut value = T::from_packed(packing, copy).ok_or(WrongType)?;
+            let (result, emptied) = (change(&mut value), value.is_empty());
+            if !emptied {
+                settle(table, place, value);
+            }
+            (result, emptied)
+        }
+        ValueMut::Int(_) | ValueMut::Inline(_) => return Err(WrongType),
+    };
+    if T::MAY_BE_TIMED && !emptied {
+        mark(table, place);
+    }
+    Ok((result, emptied))
+}
+
+/// Stores the changed copy of a packed collection where it was, keeping deadline and access clock.
+fn settle<T: Collection>(table: &mut Table<Entry>, place: Place, value: T) {
+    let look = table.get(place);
+    let (deadline, access) = (look.deadline(), look.access());
+    let old = with_new_value(value, |value| {
+        if table.get_mut(place).overwrite(&value, deadline) {
+            return None;
+        }
+        let mut entry = Entry::new(table.get(place).key(), value, deadline);
+        entry.as_mut().set_access(access);
+        Some(table.replace(place, entry))
+    });
+    drop(old);
+}
+
 /// Passes a collection on in the form in which an entry takes it.
 fn with_new_value<T: Collection, R>(value: T, take: impl FnOnce(NewValue<'_>) -> R) -> R {
     match value.packed() {
@@ -487,14 +502,16 @@ fn replace(table: &mut Table<Entry>, place: Place, entry: Entry) -> Entry {
     old
 }
 
+/// Marks a slot as its entry is now.
 fn mark(table: &mut Table<Entry>, place: Place) {
-    let marks = table.marks(place) & !MARK_DEADLINE;
-    let deadline = if table.get(place).deadline().is_some() {
-        MARK_DEADLINE
-    } else {
-        0
-    };
-    table.set_marks(place, marks | deadline);
+    let marks = marks_of(table.get(place));
+    table.set_marks(place, marks);
+}
+
+fn marks_of(entry: EntryRef<'_>) -> u8 {
+    let deadline = entry.deadline().map_or(0, |_| MARK_DEADLINE);
+    let fields = entry.value().soonest().map_or(0, |_| MARK_FIELDS);
+    deadline | fields
 }
 
 /// Whether an entry's time is over.

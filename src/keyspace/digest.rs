@@ -69,8 +69,14 @@ impl Digest {
             }
         } else if let Ok(hash) = value.collection::<Hash>() {
             self.type_number(4);
-            for (field, value) in hash.iter() {
-                self.pair(&field.to_vec(), &value.to_vec());
+            for (name, field) in hash.iter() {
+                let mut pair = Digest::default();
+                pair.chain(&name.to_vec());
+                pair.chain(&field.value.to_vec());
+                if field.deadline.is_some() {
+                    pair.xor(b"!!hexpire!!");
+                }
+                self.xor(&pair.0);
             }
         }
         if entry.deadline().is_some() {

@@ -54,8 +54,11 @@ events! {
     EXPIRE = Generic "expire";
     EXPIRED = Expired "expired";
     HDEL = Hash "hdel";
+    HEXPIRE = Hash "hexpire";
+    HEXPIRED = Hash "hexpired";
     HINCRBY = Hash "hincrby";
     HINCRBYFLOAT = Hash "hincrbyfloat";
+    HPERSIST = Hash "hpersist";
     HSET = Hash "hset";
     INCRBY = String "incrby";
     INCRBYFLOAT = String "incrbyfloat";
@@ -107,6 +110,8 @@ pub struct Effects {
     pub misses: Counter,
     /// Keys removed because their time was over.
     pub expired: Counter,
+    /// Fields of hashes removed because theirs was.
+    pub expired_fields: Counter,
     /// Keys removed to make room.
     pub evicted: Counter,
 }
@@ -120,6 +125,22 @@ impl Effects {
             Class::Expired => self.expired.add(1),
             Class::Evicted => self.evicted.add(1),
             _ => self.dirty.add(1),
+        }
+    }
+
+    /// Takes note that the time of so many fields of a key was over, and that it is gone with them if that `emptied` it.
+    pub fn fields_expired(
+        &self,
+        watches: &Watches,
+        database: usize,
+        key: &[u8],
+        count: usize,
+        emptied: bool,
+    ) {
+        self.expired_fields.add(count as u64);
+        self.record_side(watches, database, key, Event::HEXPIRED);
+        if emptied {
+            self.record_side(watches, database, key, Event::DEL);
         }
     }
 

@@ -49,6 +49,7 @@ enum Kind {
     IntSet = 5,
     PackedZset = 6,
     PackedHash = 7,
+    PackedTimedHash = 8,
 }
 
 impl Kind {
@@ -59,6 +60,7 @@ impl Kind {
             Packing::IntSet => Kind::IntSet,
             Packing::Zset => Kind::PackedZset,
             Packing::Hash => Kind::PackedHash,
+            Packing::TimedHash => Kind::PackedTimedHash,
         }
     }
 
@@ -70,6 +72,7 @@ impl Kind {
             Kind::IntSet => Packing::IntSet,
             Kind::PackedZset => Packing::Zset,
             Kind::PackedHash => Packing::Hash,
+            Kind::PackedTimedHash => Packing::TimedHash,
         })
     }
 

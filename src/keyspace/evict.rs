@@ -319,7 +319,7 @@ impl Ground<'_> {
     /// Keys of a table that may go.
     fn candidates(&self, table: &Table<Entry>) -> usize {
         if self.choice.only_volatile {
-            table.marked_len()
+            table.marked_len(MARK_DEADLINE)
         } else {
             table.len()
         }
@@ -372,27 +372,31 @@ impl Ground<'_> {
 
 /// How far memory is above a limit: exact when the gauge is made, and from then on true to what this thread allocates and
 /// frees.
+///
+/// What the reclaimer is about to free counts as free; else all keys would go while one large value does.
 #[derive(Clone, Copy, Debug)]
-pub struct Gauge {
+pub struct Gauge<'a> {
+    keyspace: &'a Keyspace,
     limit: u64,
     /// What other threads allocated and have not told yet.
     untold: i64,
 }
 
-impl Gauge {
+impl<'a> Gauge<'a> {
     /// What all threads together may not have told, in bytes. Further below its limit memory cannot be above it.
     const MARGIN: u64 = 1 << 20;
 
     /// A gauge for a limit in bytes; `None` if memory is well below it, which costs next to nothing to tell.
     #[inline]
-    pub fn near(limit: u64) -> Option<Gauge> {
-        (allocator::allocated() as u64 + Gauge::MARGIN > limit).then(|| Gauge::new(limit))
+    pub fn near(keyspace: &'a Keyspace, limit: u64) -> Option<Gauge<'a>> {
+        (allocator::allocated() as u64 + Gauge::MARGIN > limit).then(|| Gauge::new(keyspace, limit))
     }
 
     /// A gauge for a limit in bytes.
-    pub fn new(limit: u64) -> Gauge {
+    pub fn new(keyspace: &'a Keyspace, limit: u64) -> Gauge<'a> {
         let told = allocator::allocated() as i64;
         Gauge {
+            keyspace,
             limit,
             untold: allocator::allocated_exactly() as i64 - told,
         }
@@ -402,7 +406,11 @@ impl Gauge {
     #[inline]
     pub fn excess(&self) -> u64 {
         let used = (allocator::allocated() as u64).saturating_add_signed(self.untold);
-        used.saturating_sub(self.limit)
+        let above = used.saturating_sub(self.limit);
+        if above == 0 {
+            return 0;
+        }
+        above.saturating_sub(self.keyspace.reclaimer.pending_bytes())
     }
 }
 

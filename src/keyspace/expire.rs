@@ -9,16 +9,22 @@
 //!   that would cost more than its [`CALM_SHARE`] of the budget;
 //! - further, up to the whole budget, as long as a notable share of the keys it meets is dead.
 //!
+//! Hashes some of whose fields have deadlines are marked, too, and met on the same walk; `fields` removes what is dead in
+//! them.
+//!
 //! A shard is locked for some tens of microseconds at a time, and what was removed is freed unlocked.
+
+mod fields;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::db::remove_dead;
+use super::db::{MARK_DEADLINE, MARK_FIELDS, is_dead, remove_dead};
 use super::effects::Effects;
 use super::entry::Entry;
 use super::shard::Keyspace;
 use crate::table::Sweep;
+pub use fields::Changes;
 
 /// How long an unhurried pass over the keyspace takes at an effort of 1; at an effort of `n`, an `n`-th of it.
 pub const PASS: Duration = Duration::from_secs(10);
@@ -108,6 +114,8 @@ pub struct Report {
     pub examined: u64,
     /// Dead keys that it removed.
     pub expired: u64,
+    /// Dead fields that it removed.
+    pub expired_fields: u64,
     /// Whether it would have gone on, had there been more time.
     pub time_cap_reached: bool,
     /// How long it took.
@@ -121,6 +129,13 @@ impl Report {
         } else {
             self.expired as f64 * 100.0 / self.examined as f64
         }
+    }
+
+    /// As [`Report::stale_percent`], the fields that were removed among what was looked at: what tells whether to go on.
+    fn dead_percent(&self) -> f64 {
+        let dead = self.expired + self.expired_fields;
+        let all = self.examined + self.expired_fields;
+        dead as f64 * 100.0 / all.max(1) as f64
     }
 }
 
@@ -195,9 +210,7 @@ impl Cycle {
                 break;
             }
             let in_time = self.due <= 0.0 || report.elapsed >= calm;
-            if work >= LEAST_WORK * effort as usize
-                && in_time
-                && report.stale_percent() <= tolerated
+            if work >= LEAST_WORK * effort as usize && in_time && report.dead_percent() <= tolerated
             {
                 break;
             }
@@ -229,21 +242,37 @@ impl Cycle {
             && let Some(table) = shard.table(self.database)
         {
             let mut met = Mortals::default();
-            let step = table.sweep(self.position, &mut 1, |entry| {
-                let left = entry.deadline().unwrap_or(u64::MAX).saturating_sub(now);
-                met.add(Mortals {
-                    keys: u64::from(left > 0),
-                    left: u128::from(left),
-                });
-                left == 0
+            let marks = MARK_DEADLINE | MARK_FIELDS;
+            let step = table.sweep(marks, self.position, &mut 1, |entry| {
+                if let Some(deadline) = entry.deadline() {
+                    let left = deadline.saturating_sub(now);
+                    met.add(Mortals {
+                        keys: u64::from(left > 0),
+                        left: u128::from(left),
+                    });
+                    if left == 0 {
+                        return true;
+                    }
+                }
+                fields::are_due(entry, now)
             });
-            // A step that found a dead key is taken again, so only the last one counts those that live.
+            // A step that found something dead is taken again, so only the last one counts those that live.
             if let Sweep::Found { place, .. } = step {
-                self.removed
-                    .push(remove_dead(&mut shard, self.database, place, effects));
-                report.examined += 1;
-                report.expired += 1;
-                work += REMOVAL;
+                if is_dead(table.get(place), now + 1) {
+                    let entry = remove_dead(&mut shard, self.database, place, effects);
+                    self.removed.push(entry);
+                    report.examined += 1;
+                    report.expired += 1;
+                    work += REMOVAL;
+                    continue;
+                }
+                let mut budget = SLICE - work;
+                let database = self.database;
+                let (count, emptied) =
+                    fields::reap(&mut shard, database, place, now, effects, &mut budget);
+                self.removed.extend(emptied);
+                report.expired_fields += count as u64;
+                work = SLICE - budget + 1;
                 continue;
             }
             self.met[self.database].add(met);

@@ -1,16 +1,27 @@
-//! The reclaimer: a thread that frees what takes long to free.
+//! The reclaimer: a thread that frees what takes long to free, and gives unused memory back to the system.
 //!
-//! Giving a large value or a flushed database back to the allocator can take milliseconds; no request waits for
-//! it. Whoever removes such a thing hands it over here and goes on.
+//! Giving a large value or a flushed database back to the allocator can take milliseconds, and so can giving the allocator's
+//! empty pages back to the system; no request waits for either. Whoever removes such a thing hands it over here and goes
+//! on. The thread steps back where the workers need the processor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use tracing::debug;
 
 use super::entry::{Entry, ValueRef};
-use crate::allocator;
+use crate::allocator::pages;
 use crate::table::Table;
 use crate::types::Object;
+
+/// How often the allocator's pages are tended: a table that grows leaves some 8 bytes a key of outgrown segments behind
+/// until then.
+const TEND_PERIOD: Duration = Duration::from_millis(100);
+
+/// How far the thread steps back, from 0 to 19: under full load it gets about a quarter of what a worker gets.
+const NICENESS: i32 = 6;
 
 /// Something to free.
 #[derive(Debug)]
@@ -29,52 +40,60 @@ impl Garbage {
         }
     }
 
-    /// Whether it takes long to give its memory back to the system.
-    fn is_huge(&self) -> bool {
-        const HUGE: usize = 16 << 20;
-        const HUGE_TABLE: usize = 100_000;
-        /// Elements that tell the size of the others.
+    /// About how many bytes this will give back.
+    fn bytes(&self) -> u64 {
+        /// Keys or elements that tell the size of the others.
         const SAMPLES: usize = 5;
-        match self {
-            Garbage::Object(object) => object.memory(SAMPLES) > HUGE,
-            Garbage::Table(table) => table.len() > HUGE_TABLE,
-        }
+        let bytes = match self {
+            Garbage::Object(object) => object.memory(SAMPLES),
+            Garbage::Table(table) => {
+                let sampled: usize = table
+                    .iter()
+                    .take(SAMPLES)
+                    .map(|entry| match entry.value() {
+                        ValueRef::Object(object) => entry.size() + object.memory(SAMPLES),
+                        _ => entry.size(),
+                    })
+                    .sum();
+                let looked_at = table.len().clamp(1, SAMPLES);
+                table.table_bytes() + sampled * table.len() / looked_at
+            }
+        };
+        bytes as u64
     }
+}
+
+/// Garbage on its way, and what was counted as pending for it.
+#[derive(Debug)]
+struct Load {
+    garbage: Garbage,
+    objects: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
 struct Progress {
     pending: AtomicU64,
+    pending_bytes: AtomicU64,
     freed: AtomicU64,
 }
 
 /// The way to the reclaimer's thread.
 #[derive(Debug)]
 pub struct Reclaimer {
-    queue: Sender<Garbage>,
+    queue: Sender<Load>,
     progress: Arc<Progress>,
 }
 
 impl Reclaimer {
     /// Starts the thread; it ends when the reclaimer is dropped.
     pub fn start() -> Reclaimer {
-        let (queue, garbage) = channel::<Garbage>();
+        let (queue, garbage) = channel();
         let progress = Arc::new(Progress::default());
         let done = Arc::clone(&progress);
         std::thread::Builder::new()
             .name("reclaim".to_owned())
-            .spawn(move || {
-                for item in garbage {
-                    let (objects, is_huge) = (item.objects(), item.is_huge());
-                    drop(item);
-                    if is_huge {
-                        // Else a worker would do it on its way, which takes it several milliseconds.
-                        allocator::purge();
-                    }
-                    done.pending.fetch_sub(objects, Relaxed);
-                    done.freed.fetch_add(objects, Relaxed);
-                }
-            })
+            .spawn(move || reclaim(&garbage, &done))
             .expect("the system can start a thread");
         Reclaimer { queue, progress }
     }
@@ -98,14 +117,25 @@ impl Reclaimer {
 
     /// Frees `garbage` later, on the reclaimer's thread.
     pub fn free(&self, garbage: Garbage) {
-        self.progress.pending.fetch_add(garbage.objects(), Relaxed);
+        let load = Load {
+            objects: garbage.objects(),
+            bytes: garbage.bytes(),
+            garbage,
+        };
+        self.progress.pending.fetch_add(load.objects, Relaxed);
+        self.progress.pending_bytes.fetch_add(load.bytes, Relaxed);
         // The thread lives as long as the sender; were it gone, the failed send would free the garbage here.
-        let _ = self.queue.send(garbage);
+        let _ = self.queue.send(load);
     }
 
     /// Objects that wait to be freed.
     pub fn pending(&self) -> u64 {
         self.progress.pending.load(Relaxed)
+    }
+
+    /// About how many bytes will be free when nothing waits any more.
+    pub fn pending_bytes(&self) -> u64 {
+        self.progress.pending_bytes.load(Relaxed)
     }
 
     /// Objects freed since the start or the last reset.
@@ -116,5 +146,34 @@ impl Reclaimer {
     /// Starts counting freed objects again.
     pub fn reset(&self) {
         self.progress.freed.store(0, Relaxed);
+    }
+}
+
+/// Frees what arrives until nobody can send any more.
+fn reclaim(garbage: &Receiver<Load>, progress: &Progress) {
+    // On Linux this is about the calling thread alone.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        debug!("The reclaimer runs at full priority: {error}");
+    }
+    let mut tended = Instant::now();
+    loop {
+        match garbage.recv_timeout(TEND_PERIOD.saturating_sub(tended.elapsed())) {
+            Ok(Load {
+                garbage,
+                objects,
+                bytes,
+            }) => {
+                drop(garbage);
+                progress.pending.fetch_sub(objects, Relaxed);
+                progress.pending_bytes.fetch_sub(bytes, Relaxed);
+                progress.freed.fetch_add(objects, Relaxed);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if tended.elapsed() >= TEND_PERIOD {
+            pages::tend();
+            tended = Instant::now();
+        }
     }
 }

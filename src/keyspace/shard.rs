@@ -12,7 +12,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::db::{Key, is_dead};
+use super::db::{Key, MARK_DEADLINE, MARK_FIELDS, is_dead};
 use super::entry::{Entry, ValueRef};
 use super::evict;
 use super::expire;
@@ -257,6 +257,8 @@ pub struct Counts {
     pub keys: usize,
     /// Those with a deadline.
     pub expires: usize,
+    /// Hashes some of whose fields have one.
+    pub fields_expire: usize,
     /// Bytes of the tables, entries not counted.
     pub table_bytes: usize,
 }
@@ -342,7 +344,8 @@ impl<'a> Locked<'a> {
             self.visit(number, |shard| {
                 for (count, (_, table)) in counts.iter_mut().zip(shard.tables()) {
                     count.keys += table.len();
-                    count.expires += table.marked_len();
+                    count.expires += table.marked_len(MARK_DEADLINE);
+                    count.fields_expire += table.marked_len(MARK_FIELDS);
                     count.table_bytes += table.table_bytes();
                 }
             });

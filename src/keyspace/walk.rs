@@ -38,10 +38,12 @@ impl Db<'_> {
             while *steps > 0 {
                 *steps -= 1;
                 while moment.may_expire
-                    && let Sweep::Found { place, .. } =
-                        shard
-                            .table_mut(database)
-                            .sweep(position, &mut 1, |entry| db::is_dead(entry, moment.now))
+                    && let Sweep::Found { place, .. } = shard.table_mut(database).sweep(
+                        db::MARK_DEADLINE,
+                        position,
+                        &mut 1,
+                        |entry| db::is_dead(entry, moment.now),
+                    )
                 {
                     keyspace
                         .reclaimer

@@ -44,7 +44,7 @@ pub async fn run(instance: Arc<Instance>) {
             };
         }
         let limit = memory::limit(config.memory.maxmemory);
-        if limit > 0 && Gauge::new(limit).excess() > 0 {
+        if limit > 0 && Gauge::new(&instance.keyspace, limit).excess() > 0 {
             instance.room_wanted.notify_one();
         }
         if instance.debug.cron_paused.load(Relaxed) {
@@ -87,7 +87,7 @@ fn make_room(instance: &Instance, evictor: &mut Evictor) {
     let Some(ground) = room::ground(&instance.keyspace, &config, effects, moment) else {
         return;
     };
-    let gauge = Gauge::new(limit);
+    let gauge = Gauge::new(&instance.keyspace, limit);
     let end = evictor.run(&ground, EVICTION_SLICE, || gauge.excess() == 0);
     instance.keyspace.evictions.note(end != End::Enough);
     if end == End::OutOfTime {

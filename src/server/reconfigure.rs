@@ -105,7 +105,7 @@ impl Listening {
                 refusal("port", reason.to_owned())
             });
         }
-        warn_of_eviction(old, new);
+        warn_of_eviction(&self.instance, old, new);
         log::set_level(new.general.loglevel);
         log::set_format(new.general.log_format);
         Ok(())
@@ -113,12 +113,15 @@ impl Listening {
 }
 
 /// Says what a limit below what is used means. The background notices by itself.
-fn warn_of_eviction(old: &Config, new: &Config) {
+fn warn_of_eviction(instance: &Weak<Instance>, old: &Config, new: &Config) {
     let limit = memory::limit(new.memory.maxmemory);
     if new.memory.maxmemory == old.memory.maxmemory || limit == 0 {
         return;
     }
-    let above = Gauge::new(limit).excess();
+    let Some(instance) = instance.upgrade() else {
+        return;
+    };
+    let above = Gauge::new(&instance.keyspace, limit).excess();
     if above > 0 {
         warn!(
             "The new maxmemory of {limit} bytes is smaller than the {} in use: keys will be evicted or writes refused, as \

@@ -40,8 +40,8 @@ use directory::Directory;
 use slot::Slot;
 use window::Window;
 
-/// The mark that [`Table::marked_len`] counts and [`Table::sweep`] looks for.
-pub const SWEPT_MARK: u8 = 1;
+/// The marks that [`Table::marked_len`] counts and [`Table::sweep`] looks for.
+pub const SWEPT_MARKS: [u8; 2] = [1, 2];
 
 /// Longer prefixes would leave too little of a hash to order a giant table by.
 const MAX_PREFIX_BITS: u32 = 16;
@@ -54,14 +54,16 @@ const MAX_PREFIX_BITS: u32 = 16;
 pub struct Table<T: Stored> {
     directory: Directory<T>,
     len: usize,
-    marked: usize,
+    /// By swept mark. 32 bits each, so that large collections without marks stay as small as they are; more marked items
+    /// would fill hundreds of gigabytes.
+    marked: [u32; SWEPT_MARKS.len()],
 }
 
 impl<T: Stored> fmt::Debug for Table<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
             .field("len", &self.len)
-            .field("marked_len", &self.marked)
+            .field("marked", &self.marked)
             .finish_non_exhaustive()
     }
 }
@@ -93,7 +95,7 @@ impl<T: Stored> Table<T> {
         Self {
             directory: Directory::new(prefix_bits),
             len: 0,
-            marked: 0,
+            marked: [0; SWEPT_MARKS.len()],
         }
     }
 
@@ -107,9 +109,17 @@ impl<T: Stored> Table<T> {
         self.len == 0
     }
 
-    /// How many items carry [`SWEPT_MARK`].
-    pub fn marked_len(&self) -> usize {
-        self.marked
+    /// How many items carry a mark, which is one of [`SWEPT_MARKS`].
+    pub fn marked_len(&self, mark: u8) -> usize {
+        let counter = SWEPT_MARKS.iter().position(|&swept| swept == mark);
+        counter.map_or(0, |counter| self.marked[counter] as usize)
+    }
+
+    /// Counts the marks of an item that changed.
+    fn recount(&mut self, before: u8, after: u8) {
+        for (mark, count) in SWEPT_MARKS.into_iter().zip(&mut self.marked) {
+            *count = *count + u32::from(after & mark != 0) - u32::from(before & mark != 0);
+        }
     }
 
     /// Bytes of heap that the table takes, the items not counted. Linear in the number of segments.
@@ -204,9 +214,12 @@ impl<T: Stored> Table<T> {
         let mut slot = segment.take(place.bucket as usize, usize::from(place.slot));
         let marks = slot.marks();
         let item = slot.take().expect(STALE);
+        let sparse = segment.is_sparse();
         self.len -= 1;
-        self.marked -= usize::from(marks & SWEPT_MARK);
-        if segment.is_sparse() {
+        if marks != 0 {
+            self.recount(marks, 0);
+        }
+        if sparse {
             self.directory.contract(index);
         }
         item
@@ -223,8 +236,7 @@ impl<T: Stored> Table<T> {
         let before = slot.marks();
         slot.set_marks(marks);
         let after = slot.marks();
-        self.marked =
-            self.marked + usize::from(after & SWEPT_MARK) - usize::from(before & SWEPT_MARK);
+        self.recount(before, after);
     }
 
     /// Asks for the home bucket of a hash to be brought near.

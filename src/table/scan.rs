@@ -6,7 +6,7 @@
 
 use super::slot::Stored;
 use super::window::Window;
-use super::{Place, SWEPT_MARK, Table};
+use super::{Place, SWEPT_MARKS, Table};
 
 /// How a [`Table::sweep`] ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,23 +51,24 @@ impl<T: Stored> Table<T> {
         Some(prefix | next >> prefix_bits)
     }
 
-    /// Walks from a hash position to the first item that carries [`SWEPT_MARK`] and is `wanted`. Items without
-    /// the mark are not touched. Each bucket visited takes one from `budget`.
+    /// Walks from a hash position to the first item that carries one of `marks`, which are among [`SWEPT_MARKS`], and is
+    /// `wanted`. Items without such a mark are not touched. Each bucket visited takes one from `budget`.
     pub fn sweep(
         &self,
+        marks: u8,
         mut position: u64,
         budget: &mut usize,
         mut wanted: impl FnMut(T::Ref<'_>) -> bool,
     ) -> Sweep {
-        if self.marked == 0 {
+        let mut swept = SWEPT_MARKS.into_iter().filter(|mark| marks & mark != 0);
+        if swept.all(|mark| self.marked_len(mark) == 0) {
             return Sweep::Finished;
         }
         while *budget > 0 {
             *budget -= 1;
             let mut found = None;
             let next = self.scan_places(position, |place| {
-                if found.is_none() && self.marks(place) & SWEPT_MARK != 0 && wanted(self.get(place))
-                {
+                if found.is_none() && self.marks(place) & marks != 0 && wanted(self.get(place)) {
                     found = Some(place);
                 }
             });

@@ -240,6 +240,7 @@ impl Telemetry {
                 &worker.effects.hits,
                 &worker.effects.misses,
                 &worker.effects.expired,
+                &worker.effects.expired_fields,
                 &worker.effects.evicted,
                 &worker.commands,
                 &worker.bytes_in,

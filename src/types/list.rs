@@ -179,9 +179,14 @@ impl List {
     /// How many blocks of memory have to be freed with it; a large one counts as several.
     pub fn blocks(&self) -> usize {
         const LARGE: usize = 64 << 10;
+        /// So many chunks are a lot, whatever their size.
+        const MANY: usize = 64;
         match self {
             List::Packed(_) => 1,
-            List::Chunked(list) => list.chunks() + list.largest_chunk() / LARGE,
+            List::Chunked(list) => {
+                let sizes = list.chunk_sizes().take(MANY);
+                list.chunks() + sizes.map(|size| size / LARGE).sum::<usize>()
+            }
         }
     }
 

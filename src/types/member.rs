@@ -1,13 +1,14 @@
 //! A member: one element of a large hash, set or sorted set, as the table keeps it.
 //!
 //! ```text
-//!  | key length | value length | key | value |
-//!    1 or 9       1 or 9 bytes
+//!  |  deadline  | key length | value length | key | value |
+//!     0 or 9        1 or 9       1 or 9 bytes
 //! ```
 //!
-//! One allocation holds both, so that a large hash costs a field one block and eight bytes of table. The value of a set's
+//! One allocation holds all, so that a large hash costs a field one block and eight bytes of table. The value of a set's
 //! member is empty, that of a sorted set's is its score. A length below 255 takes one byte; a longer one takes that byte
-//! and eight more.
+//! and eight more. No length has the top bit of those eight: what has it is a deadline, and the lengths follow. So only
+//! the members that have a deadline pay for it.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -16,6 +17,10 @@ use std::ptr::NonNull;
 use crate::table::{Stored, hash};
 
 const LONG: u8 = u8::MAX;
+/// In the eight bytes behind [`LONG`], what tells a deadline from a length.
+const DEADLINE: usize = 1 << 63;
+/// Bytes of a deadline.
+const DEADLINE_SIZE: usize = 9;
 
 /// An owned member.
 #[derive(Debug)]
@@ -46,23 +51,31 @@ fn layout(size: usize) -> Layout {
 impl Member {
     /// Copies key and value into a block of their own.
     pub fn new(key: &[u8], value: &[u8]) -> Member {
-        let header = length_size(key.len()) + length_size(value.len());
+        Member::with_deadline(key, value, None)
+    }
+
+    /// As [`Member::new`], with a moment from which the member is dead, in milliseconds since the epoch.
+    pub fn with_deadline(key: &[u8], value: &[u8], deadline: Option<u64>) -> Member {
+        let lengths = length_size(key.len()) + length_size(value.len());
+        let header = lengths + deadline.map_or(0, |_| DEADLINE_SIZE);
         let layout = layout(header + key.len() + value.len());
         // SAFETY: the layout's size is not zero, as there are at least two bytes of lengths.
         let Some(base) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)
         };
         let mut at = base;
-        for length in [key.len(), value.len()] {
-            let long = length_size(length) == 9;
-            let first = if long { LONG } else { length as u8 };
-            // SAFETY: the block has room for both lengths, of the sizes that `header` counted, and then for key and value;
-            // a long length is written byte by byte, so that its alignment does not matter.
+        let deadline = deadline.map(|deadline| deadline as usize | DEADLINE);
+        for word in deadline.into_iter().chain([key.len(), value.len()]) {
+            let long = length_size(word) == 9;
+            let first = if long { LONG } else { word as u8 };
+            // SAFETY: the block has room for the deadline, for which `length_size` says what DEADLINE_SIZE does, for both
+            // lengths, of the sizes that `header` counted, and then for key and value; eight bytes are written one by
+            // one, so that their alignment does not matter.
             unsafe {
                 at.write(first);
                 at = at.add(1);
                 if long {
-                    at.cast::<[u8; 8]>().write(length.to_ne_bytes());
+                    at.cast::<[u8; 8]>().write(word.to_ne_bytes());
                     at = at.add(8);
                 }
             }
@@ -103,10 +116,10 @@ struct Shape {
 }
 
 impl<'a> MemberRef<'a> {
-    /// The length stored at an offset, and its own size.
+    /// The length (or deadline) stored at an offset, and its own size.
     #[inline]
     fn length(self, at: usize) -> (usize, usize) {
-        // SAFETY: `at` is that of a length, whose first byte tells whether eight more follow.
+        // SAFETY: `at` is that of a length or deadline, whose first byte tells whether eight more follow.
         unsafe {
             match self.0.add(at).read() {
                 LONG => {
@@ -118,11 +131,22 @@ impl<'a> MemberRef<'a> {
         }
     }
 
+    /// The moment from which the member is dead, in milliseconds since the epoch.
+    #[inline]
+    pub fn deadline(self) -> Option<u64> {
+        let (word, _) = self.length(0);
+        (word & DEADLINE != 0).then_some((word & !DEADLINE) as u64)
+    }
+
     #[inline]
     fn shape(self) -> Shape {
-        let (key_len, key_size) = self.length(0);
-        let (value_len, value_size) = self.length(key_size);
-        let key = key_size + value_size;
+        let (mut key_len, mut end) = self.length(0);
+        if key_len & DEADLINE != 0 {
+            let (length, size) = self.length(DEADLINE_SIZE);
+            (key_len, end) = (length, DEADLINE_SIZE + size);
+        }
+        let (value_len, value_size) = self.length(end);
+        let key = end + value_size;
         let value = key + key_len;
         Shape {
             key,
@@ -158,6 +182,16 @@ impl<'a> MemberRef<'a> {
 }
 
 impl<'a> MemberMut<'a> {
+    /// Moves an existing deadline. The member must have one.
+    pub fn replace_deadline(&mut self, deadline: u64) {
+        let look: MemberRef<'_> = MemberRef(self.0, PhantomData);
+        assert!(look.deadline().is_some(), "a deadline to replace");
+        let word = (deadline as usize | DEADLINE).to_ne_bytes();
+        // SAFETY: a member that has a deadline begins with LONG and the deadline's eight bytes, of which the alignment does
+        // not matter; `self` is exclusive.
+        unsafe { self.0.add(1).cast::<[u8; 8]>().write(word) }
+    }
+
     /// The value, whose bytes may change and whose length may not.
     #[inline]
     pub fn into_value(self) -> &'a mut [u8] {
@@ -215,13 +249,21 @@ mod tests {
 
     #[test]
     fn holds_keys_and_values_of_all_lengths() {
-        for key_len in [0, 1, 7, 254, 255, 256, 70_000] {
-            for value_len in [0, 8, 254, 255, 300, 70_000] {
-                let key: Vec<u8> = (0..key_len).map(|n| n as u8).collect();
-                let value: Vec<u8> = (0..value_len).map(|n| !(n as u8)).collect();
-                let mut member = Member::new(&key, &value);
+        for (key_len, value_len) in [0, 1, 7, 254, 255, 256, 70_000]
+            .into_iter()
+            .flat_map(|key_len| [0, 8, 254, 255, 300, 70_000].map(|value_len| (key_len, value_len)))
+        {
+            let key: Vec<u8> = (0..key_len).map(|n| n as u8).collect();
+            let value: Vec<u8> = (0..value_len).map(|n| !(n as u8)).collect();
+            for deadline in [None, Some(0), Some(1 << 46)] {
+                let mut member = Member::with_deadline(&key, &value, deadline);
                 assert_eq!(member.as_ref().key(), key);
                 assert_eq!(member.as_ref().value(), value);
+                assert_eq!(member.as_ref().deadline(), deadline);
+                if deadline.is_some() {
+                    member.as_mut().replace_deadline(77);
+                    assert_eq!(member.as_ref().deadline(), Some(77));
+                }
                 member.as_mut().into_value().fill(7);
                 assert_eq!(member.as_ref().key(), key);
                 assert_eq!(member.as_ref().value(), vec![7; value_len]);
@@ -230,7 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn a_short_member_costs_two_bytes() {
+    fn a_short_member_costs_two_bytes_and_a_deadline_nine() {
         assert_eq!(Member::new(b"member:00001", b"").as_ref().size(), 14);
+        let timed = Member::with_deadline(b"member:00001", b"", Some(1));
+        assert_eq!(timed.as_ref().size(), 23);
     }
 }

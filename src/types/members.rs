@@ -9,7 +9,10 @@ use smallvec::SmallVec;
 use super::member::{Member, MemberMut, MemberRef};
 use super::sample::{self, Sampling};
 use crate::allocator;
-use crate::table::{Place, Table, hash};
+use crate::table::{Place, SWEPT_MARKS, Sweep, Table, hash};
+
+/// The mark on slots whose member has a deadline.
+const TIMED: u8 = SWEPT_MARKS[0];
 
 /// Members by key, in hash order. All operations on one member take constant time.
 pub struct Members(Table<Member>);
@@ -120,6 +123,68 @@ impl Members {
         false
     }
 
+    /// As [`Members::set_at`], with the deadline that the member is to have.
+    pub fn set_timed_at(
+        &mut self,
+        slot: Slot,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<u64>,
+    ) -> bool {
+        match slot {
+            Slot::Vacant(hash) => {
+                let member = Member::with_deadline(key, value, deadline);
+                let place = self.0.insert(hash, member);
+                self.mark(place, deadline);
+                return true;
+            }
+            Slot::At(place) if self.0.get(place).value().len() == value.len() => {
+                self.0.get_mut(place).into_value().copy_from_slice(value);
+                self.set_deadline(place, deadline);
+            }
+            Slot::At(place) => {
+                let member = Member::with_deadline(key, value, deadline);
+                self.0.replace(place, member);
+                self.mark(place, deadline);
+            }
+        }
+        false
+    }
+
+    /// Sets or clears the deadline of the member at a place.
+    pub fn set_deadline(&mut self, place: Place, deadline: Option<u64>) {
+        let member = self.0.get(place);
+        match (member.deadline(), deadline) {
+            (None, None) => {}
+            (Some(_), Some(deadline)) => self.0.get_mut(place).replace_deadline(deadline),
+            _ => {
+                let member = Member::with_deadline(member.key(), member.value(), deadline);
+                self.0.replace(place, member);
+                self.mark(place, deadline);
+            }
+        }
+    }
+
+    fn mark(&mut self, place: Place, deadline: Option<u64>) {
+        let mark = if deadline.is_some() { TIMED } else { 0 };
+        self.0.set_marks(place, mark);
+    }
+
+    /// How many members have a deadline.
+    pub fn timed_len(&self) -> usize {
+        self.0.marked_len(TIMED)
+    }
+
+    /// Walks from a hash position to the first member that has a deadline and is `wanted`. Each step takes one from `budget`.
+    pub fn sweep(
+        &self,
+        position: u64,
+        budget: &mut usize,
+        wanted: impl FnMut(MemberRef<'_>) -> bool,
+    ) -> Sweep {
+        self.0.sweep(TIMED, position, budget, wanted)
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, key: &[u8]) -> Option<Member> {
         self.find(key).map(|place| self.0.remove(place))
@@ -191,10 +256,10 @@ impl Clone for Members {
     fn clone(&self) -> Members {
         let mut copy = Members::default();
         for member in self.iter() {
-            copy.0.insert(
-                hash::of(member.key()),
-                Member::new(member.key(), member.value()),
-            );
+            let deadline = member.deadline();
+            let member = Member::with_deadline(member.key(), member.value(), deadline);
+            let place = copy.0.insert(hash::of(member.as_ref().key()), member);
+            copy.mark(place, deadline);
         }
         copy
     }

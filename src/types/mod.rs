@@ -65,6 +65,8 @@ pub enum Packing {
     Zset,
     /// A listpack of a hash's fields, each followed by its value.
     Hash,
+    /// A listpack of a hash's fields, each followed by its value and its deadline.
+    TimedHash,
 }
 
 impl Packing {
@@ -74,7 +76,7 @@ impl Packing {
             Packing::List => "list",
             Packing::Set | Packing::IntSet => "set",
             Packing::Zset => "zset",
-            Packing::Hash => "hash",
+            Packing::Hash | Packing::TimedHash => "hash",
         }
     }
 
@@ -82,6 +84,7 @@ impl Packing {
     pub fn encoding_name(self) -> &'static str {
         match self {
             Packing::IntSet => "intset",
+            Packing::TimedHash => "listpackex",
             _ => "listpack",
         }
     }
@@ -101,6 +104,9 @@ pub trait Collection: Default + 'static {
     /// The value as a reader sees it, wherever its bytes are.
     type Ref<'a>: Copy;
 
+    /// Whether elements can have deadlines of their own.
+    const MAY_BE_TIMED: bool = false;
+
     /// A look.
     fn view(&self) -> Self::Ref<'_>;
 
@@ -115,6 +121,11 @@ pub trait Collection: Default + 'static {
 
     /// Whether there are no elements.
     fn is_empty(&self) -> bool;
+
+    /// A moment before which no element dies, if any has a deadline of its own.
+    fn soonest(&self) -> Option<u64> {
+        None
+    }
 
     /// The value as one of any type.
     fn into_object(self) -> Object;

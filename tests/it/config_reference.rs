@@ -22,6 +22,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+const IN_THE_BACKGROUND: &str = "nobody is to wait while something large is freed";
+
 /// Where the defaults differ, and why.
 const OTHER_DEFAULTS: &[(&str, &str)] = &[
     ("port", "given by this test"),
@@ -29,6 +31,11 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[
     ("save", "given by this test"),
     ("dir", "given by this test"),
     ("io-threads", "one for each core is what the server is for"),
+    ("lazyfree-lazy-eviction", IN_THE_BACKGROUND),
+    ("lazyfree-lazy-expire", IN_THE_BACKGROUND),
+    ("lazyfree-lazy-server-del", IN_THE_BACKGROUND),
+    ("lazyfree-lazy-user-del", IN_THE_BACKGROUND),
+    ("lazyfree-lazy-user-flush", IN_THE_BACKGROUND),
 ];
 
 #[test]

@@ -42,7 +42,22 @@ const OTHER_IN_7_0: &[(&str, &str, &str)] = &[
 ];
 
 /// Commands that came after 7.0.
-const NEWER: &[&str] = &["client|no-touch", "client|setinfo"];
+const NEWER: &[&str] = &[
+    "client|no-touch",
+    "client|setinfo",
+    "hexpire",
+    "hexpireat",
+    "hexpiretime",
+    "hgetdel",
+    "hgetex",
+    "hpersist",
+    "hpexpire",
+    "hpexpireat",
+    "hpexpiretime",
+    "hpttl",
+    "hsetex",
+    "httl",
+];
 
 /// What is known of a command: a value for each field.
 type Facts = BTreeMap<&'static str, Value>;

@@ -14,6 +14,7 @@ mod container;
 mod counting;
 mod differential;
 mod eviction;
+mod field_expiry;
 mod hashes;
 mod information;
 mod introspection;

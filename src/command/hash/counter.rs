@@ -1,4 +1,4 @@
-//! Fields as numbers: HINCRBY in 64-bit integers, HINCRBYFLOAT in decimals.
+//! Fields as numbers: HINCRBY in 64-bit integers, HINCRBYFLOAT in decimals. A field keeps its deadline.
 
 use super::limits;
 use crate::command::{Call, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
@@ -41,22 +41,16 @@ const COUNTER: Command = Command {
 
 fn hincrby(call: &mut Call<'_>) -> Outcome {
     let increment = call.int(3)?;
-    let (key, field, limits) = (call.key(1), call.arg(2), limits(call.config));
-    let add = |hash: &mut Hash| {
-        let slot = hash.slot(field);
-        let value = match hash.at(slot) {
+    let add = |value: Option<StringRef<'_>>| {
+        let value = match value {
             Some(value) => value
                 .integer()
                 .ok_or_else(|| Error::text("ERR hash value is not an integer"))?,
             None => 0,
         };
-        let sum = value.checked_add(increment).ok_or(Error::Overflow)?;
-        hash.set_at(slot, field, StringRef::Int(sum), limits);
-        Ok(sum)
+        value.checked_add(increment).ok_or(Error::Overflow)
     };
-    let sum: Result<i64, Error> = call.db.update_or_insert(key, add)?;
-    let sum = sum?;
-    call.db.changed(key, Event::HINCRBY);
+    let sum = change(call, Event::HINCRBY, add, |&sum| StringRef::Int(sum))?;
     call.reply.int(sum);
     Ok(())
 }
@@ -66,13 +60,9 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Outcome {
     if increment.is_infinite() {
         return Err(Error::text("ERR value is NaN or Infinity"));
     }
-    let (key, field, limits) = (call.key(1), call.arg(2), limits(call.config));
-    let add = |hash: &mut Hash| {
-        let slot = hash.slot(field);
+    let add = |value: Option<StringRef<'_>>| {
         let mut room = Decimal::default();
-        let value = hash
-            .at(slot)
-            .map_or(&b"0"[..], |value| value.bytes(&mut room));
+        let value = value.map_or(&b"0"[..], |value| value.bytes(&mut room));
         let value =
             Extended::parse(value).ok_or_else(|| Error::text("ERR hash value is not a float"))?;
         let sum = value + increment;
@@ -81,12 +71,37 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Outcome {
         }
         let mut text = Vec::new();
         sum.write_human(&mut text);
-        hash.set_at(slot, field, StringRef::Bytes(&text), limits);
         Ok(text)
     };
-    let text: Result<Vec<u8>, Error> = call.db.update_or_insert(key, add)?;
-    let text = text?;
-    call.db.changed(key, Event::HINCRBYFLOAT);
+    let text = change(call, Event::HINCRBYFLOAT, add, |text| {
+        StringRef::Bytes(text)
+    })?;
     call.reply.bulk(&text);
     Ok(())
+}
+
+/// Puts what `add` makes of the value of the field that is the second argument in its place, as `value` gives it.
+fn change<S>(
+    call: &mut Call<'_>,
+    event: Event,
+    add: impl FnOnce(Option<StringRef<'_>>) -> Result<S, Error>,
+    value: impl FnOnce(&S) -> StringRef<'_>,
+) -> Result<S, Error> {
+    let (key, name, now) = (call.key(1), call.arg(2), call.db.now());
+    let limits = limits(call.config);
+    let (sum, expired) = call.db.update_or_insert(key, |hash: &mut Hash| {
+        let (slot, expired) = hash.live_slot(name, now);
+        let field = hash.at(slot);
+        let deadline = field.and_then(|field| field.deadline);
+        let sum = add(field.map(|field| field.value));
+        if let Ok(sum) = &sum {
+            hash.set_at(slot, name, value(sum), deadline, limits);
+        }
+        (sum, expired)
+    })?;
+    call.db.fields_expired(key, expired.into(), false);
+    if sum.is_ok() {
+        call.db.changed(key, event);
+    }
+    sum
 }

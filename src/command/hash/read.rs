@@ -1,4 +1,6 @@
-//! Fields by name: HGET, HMGET, HEXISTS, HSTRLEN.
+//! Fields by name: HGET, HMGET, HEXISTS, HSTRLEN. A dead field that is met is removed behind the reply.
+
+use std::iter;
 
 use crate::command::{Call, Command, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::protocol::Reply;
@@ -51,47 +53,65 @@ const READ: Command = Command {
     ..Command::DEFAULT
 };
 
-/// The value of the field that is the second argument, if key and field are there.
-#[inline]
-fn value<'c>(call: &'c mut Call<'_>) -> Result<Option<StringRef<'c>>, WrongType> {
-    let field = call.arg(2);
-    let hash = call.db.collection::<Hash>(call.key(1))?;
-    Ok(hash.and_then(|hash| hash.get(field)))
+/// Looks at the value of the field that is the second argument, if key and field are there.
+fn look<R>(
+    call: &mut Call<'_>,
+    at: impl FnOnce(StringRef<'_>) -> R,
+) -> Result<Option<R>, WrongType> {
+    let (key, name, now) = (call.key(1), call.arg(2), call.db.now());
+    let hash = call.db.collection::<Hash>(key)?;
+    match hash.and_then(|hash| hash.find(name)) {
+        Some(field) if field.is_dead(now) => {
+            call.db.expire_fields(key, iter::once(name));
+            Ok(None)
+        }
+        field => Ok(field.map(|field| at(field.value))),
+    }
 }
 
 fn hexists(call: &mut Call<'_>) -> Outcome {
-    let found = value(call)?.is_some();
+    let found = look(call, |_| ())?.is_some();
     call.reply.int(found.into());
     Ok(())
 }
 
 fn hget(call: &mut Call<'_>) -> Outcome {
-    let hash = call.db.collection::<Hash>(call.key(1))?;
-    answer(&mut call.reply, hash, call.request.arg(2));
+    let (key, name, now) = (call.key(1), call.arg(2), call.db.now());
+    let hash = call.db.collection::<Hash>(key)?;
+    if answer(&mut call.reply, hash, name, now) {
+        call.db.expire_fields(key, iter::once(name));
+    }
     Ok(())
 }
 
 fn hmget(call: &mut Call<'_>) -> Outcome {
-    let fields = call.args_from(2);
-    let hash = call.db.collection::<Hash>(call.key(1))?;
+    let (key, names, now) = (call.key(1), call.args_from(2), call.db.now());
+    let hash = call.db.collection::<Hash>(key)?;
     call.reply.array(call.request.len() - 2);
-    for field in fields {
-        answer(&mut call.reply, hash, field);
+    let mut dead = false;
+    for name in names.clone() {
+        dead |= answer(&mut call.reply, hash, name, now);
+    }
+    if dead {
+        call.db.expire_fields(key, names);
     }
     Ok(())
 }
 
-/// Answers the value of a field, or null.
+/// Answers the value of a field, or null; tells whether the field is dead.
 #[inline]
-fn answer(reply: &mut Reply<'_>, hash: Option<HashRef<'_>>, field: &[u8]) {
-    match hash.and_then(|hash| hash.get(field)) {
-        Some(value) => value.answer(reply),
-        None => reply.null(),
+fn answer(reply: &mut Reply<'_>, hash: Option<HashRef<'_>>, name: &[u8], now: u64) -> bool {
+    let field = hash.and_then(|hash| hash.find(name));
+    let dead = field.is_some_and(|field| field.is_dead(now));
+    match field {
+        Some(field) if !dead => field.value.answer(reply),
+        _ => reply.null(),
     }
+    dead
 }
 
 fn hstrlen(call: &mut Call<'_>) -> Outcome {
-    let length = value(call)?.map_or(0, StringRef::len);
+    let length = look(call, |value| value.len())?.unwrap_or(0);
     call.reply.count(length);
     Ok(())
 }

@@ -1,4 +1,6 @@
 //! All fields: HGETALL, HKEYS, HVALS, HLEN; a few at a time: HSCAN; some at random: HRANDFIELD.
+//!
+//! Dead fields are not shown, and only HRANDFIELD removes them. HLEN counts them until they are removed, as in Redis.
 
 use fastrand::Rng;
 
@@ -98,13 +100,14 @@ fn answer_all<'a>(
     header: fn(&mut Reply<'a>, usize),
     put: impl Fn(&mut Reply<'a>, StringRef<'_>, StringRef<'_>),
 ) -> Outcome {
+    let now = call.db.now();
     let Some(hash) = call.db.collection::<Hash>(call.key(1))? else {
         header(&mut call.reply, 0);
         return Ok(());
     };
-    header(&mut call.reply, hash.len());
-    hash.iter()
-        .for_each(|(field, value)| put(&mut call.reply, field, value));
+    header(&mut call.reply, hash.live_len(now));
+    hash.live(now)
+        .for_each(|(name, value)| put(&mut call.reply, name, value));
     Ok(())
 }
 
@@ -115,12 +118,13 @@ fn hlen(call: &mut Call<'_>) -> Outcome {
 }
 
 fn hscan(call: &mut Call<'_>) -> Outcome {
+    let now = call.db.now();
     scan::collection::<Hash>(call, Walked::Fields, |hash, position, found| {
-        hash.scan(position, |field, value| {
-            if found.admits(field) {
-                found.put(field);
+        hash.scan(position, |name, field| {
+            if found.admits(name) && !field.is_dead(now) {
+                found.put(name);
                 if found.wants_values() {
-                    found.put(value);
+                    found.put(field.value);
                 }
             }
         })
@@ -129,7 +133,14 @@ fn hscan(call: &mut Call<'_>) -> Outcome {
 
 fn hrandfield(call: &mut Call<'_>) -> Outcome {
     let wanted = Wanted::parse(call, Some("WITHVALUES"))?;
-    let Some(hash) = call.db.collection::<Hash>(call.key(1))? else {
+    let (key, now) = (call.key(1), call.db.now());
+    call.db.expire_all_fields(key);
+    let hash = call.db.collection::<Hash>(key)?;
+    // While clients are paused, dead fields have stayed.
+    let Some((hash, len)) = hash
+        .map(|hash| (hash, hash.live_len(now)))
+        .filter(|&(_, len)| len > 0)
+    else {
         match wanted {
             Some(_) => call.reply.empty_array(),
             None => call.reply.null(),
@@ -138,14 +149,14 @@ fn hrandfield(call: &mut Call<'_>) -> Outcome {
     };
     let mut rng = Rng::new();
     match wanted {
-        Some(wanted) => wanted.answer(&mut call.reply, hash.len(), |sampling, elements| {
-            hash.sample(sampling, &mut rng, |field, value| {
-                elements.put(field, |reply| value.answer(reply));
+        Some(wanted) => wanted.answer(&mut call.reply, len, |sampling, elements| {
+            hash.sample(sampling, now, &mut rng, |name, value| {
+                elements.put(name, |reply| value.answer(reply));
             });
         }),
         None => {
-            hash.sample(Sampling::Distinct(1), &mut rng, |field, _| {
-                field.answer(&mut call.reply);
+            hash.sample(Sampling::Distinct(1), now, &mut rng, |name, _| {
+                name.answer(&mut call.reply);
             });
             Ok(())
         }

@@ -94,11 +94,13 @@ fn set_all(call: &mut Call<'_>) -> Result<usize, Error> {
 
 fn hsetnx(call: &mut Call<'_>) -> Outcome {
     let (key, field, value) = (call.key(1), call.arg(2), StringRef::Bytes(call.arg(3)));
-    let limits = limits(call.config);
-    let created = call.db.update_or_insert(key, |hash: &mut Hash| {
-        let slot = hash.slot(field);
-        hash.at(slot).is_none() && hash.set_at(slot, field, value, limits)
+    let (limits, now) = (limits(call.config), call.db.now());
+    let (created, expired) = call.db.update_or_insert(key, |hash: &mut Hash| {
+        let (slot, expired) = hash.live_slot(field, now);
+        let created = hash.at(slot).is_none() && hash.set_at(slot, field, value, None, limits);
+        (created, expired)
     })?;
+    call.db.fields_expired(key, expired.into(), false);
     if created {
         call.db.changed(key, Event::HSET);
     }

@@ -72,10 +72,11 @@ impl<'a> Pattern<'a> {
         for part in [before, element, after] {
             name.extend_from_slice(part);
         }
+        let now = db.now();
         let value = db.read(Key::new(name))?.value();
         match field {
             None => value.string().ok(),
-            Some(field) => value.collection::<Hash>().ok()?.get(field),
+            Some(field) => value.collection::<Hash>().ok()?.get(field, now),
         }
     }
 }

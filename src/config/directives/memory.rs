@@ -3,6 +3,8 @@
 use crate::config::directive::directives;
 use crate::config::value::{INT_MAX, MemoryLimit, MemoryOrPercent, Named, YesNo, choices, integer};
 
+const LAZY: &str = "what takes long to free is always freed in the background";
+
 choices! {
     /// Which keys make room when `maxmemory` is reached.
     pub enum EvictionPolicy {
@@ -36,15 +38,15 @@ directives! {
         /// How hard expired keys are looked for, 1 to 10. More effort takes more CPU and leaves fewer of them.
         active_expire_effort: u32 = 1 => integer(1, 10);
         /// Free evicted values in the background.
-        lazyfree_lazy_eviction: bool = false => YesNo;
+        lazyfree_lazy_eviction: bool = true => YesNo, inert(LAZY);
         /// Free expired values in the background.
-        lazyfree_lazy_expire: bool = false => YesNo;
+        lazyfree_lazy_expire: bool = true => YesNo, inert(LAZY);
         /// Free in the background what a command overwrites, as RENAME or SET may.
-        lazyfree_lazy_server_del: bool = false => YesNo;
+        lazyfree_lazy_server_del: bool = true => YesNo, inert(LAZY);
         /// Let DEL free in the background, as UNLINK does.
-        lazyfree_lazy_user_del: bool = false => YesNo;
+        lazyfree_lazy_user_del: bool = true => YesNo, inert(LAZY);
         /// Let FLUSHALL and FLUSHDB free in the background when they name neither SYNC nor ASYNC.
-        lazyfree_lazy_user_flush: bool = false => YesNo;
+        lazyfree_lazy_user_flush: bool = true => YesNo;
         /// Rehash in small steps all the time.
         activerehashing: bool = true => YesNo, inert("the table grows by small splits and never rehashes");
     }

@@ -51,7 +51,7 @@ directives! {
         /// The scores.
         oom_score_adj_values: [i32; 3] = [0, 200, 800] => OomScores, inert(NO_OOM);
         /// Turn off transparent huge pages.
-        disable_thp: bool = true => YesNo, at_start, inert("transparent huge pages are left alone");
+        disable_thp: bool = true => YesNo, at_start, inert("huge pages come into use where there is enough to fill them");
         /// Cores of the threads that serve.
         server_cpulist: String = String::new() => Text, named("server_cpulist"), at_start, inert(NO_AFFINITY);
         /// Cores of the background threads.

@@ -1,5 +1,6 @@
 //! What an entry holds: as it is given, as a reader sees it, and as a writer does.
 
+use crate::types::hash::Hash;
 use crate::types::string::{self, MAX_EMBSTR, StringMut, StringRef};
 use crate::types::{Collection, Object, Packing, WrongType};
 
@@ -70,6 +71,17 @@ impl<'a> ValueRef<'a> {
             ValueRef::Int(_) | ValueRef::Inline(_) => None,
         };
         view.ok_or(WrongType)
+    }
+
+    /// A moment before which no field of the value dies, if any has a deadline of its own.
+    #[inline]
+    pub fn soonest(self) -> Option<u64> {
+        match self {
+            ValueRef::Packed(Packing::TimedHash, _) | ValueRef::Object(Object::Hash(_)) => {
+                self.collection::<Hash>().ok()?.soonest()
+            }
+            _ => None,
+        }
     }
 
     /// The packed buffer, if the value is one.

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use super::bucket::Bucket;
 use super::segment::Segment;
-use super::{Stored, Table};
+use super::{SWEPT_MARKS, Stored, Table};
 
 thread_local! {
     /// How many items of this thread are alive. A leak and a double free both show.
@@ -123,7 +123,7 @@ fn filled(count: u64) -> Table<Item> {
 fn check(table: &Table<Item>) {
     let directory = &table.directory;
     let prefix_bits = directory.prefix_bits();
-    let (mut len, mut marked, mut position) = (0, 0, Some(0));
+    let (mut len, mut marked, mut position) = (0, [0; SWEPT_MARKS.len()], Some(0));
     while let Some(index) = position.filter(|&index| index < directory.entries().len()) {
         let segment = directory.segment(index);
         let next = directory.next(index);
@@ -152,7 +152,9 @@ fn check(table: &Table<Item>) {
                         .any(|bucket| bucket == number),
                     "in reach of its home"
                 );
-                marked += usize::from(bucket.slot(slot).marks() & 1);
+                for (mark, counted) in SWEPT_MARKS.iter().zip(&mut marked) {
+                    *counted += usize::from(bucket.slot(slot).marks() & mark != 0);
+                }
                 count += 1;
             }
         }
@@ -160,7 +162,10 @@ fn check(table: &Table<Item>) {
         len += count;
         position = next;
     }
-    assert_eq!((table.len(), table.marked_len()), (len, marked));
+    assert_eq!(
+        (table.len(), SWEPT_MARKS.map(|mark| table.marked_len(mark))),
+        (len, marked)
+    );
     assert!(
         len > 0 || table.table_bytes() == 0,
         "an empty table owns no memory"

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Item, Key, alive, check, hash_of, insert, key, remove, scatter};
-use crate::table::Table;
+use crate::table::{SWEPT_MARKS, Table};
 
 /// How the numbers of a test become hashes.
 #[derive(Clone, Copy, Debug)]
@@ -132,8 +132,12 @@ fn run(table: &mut Table<Item>, model: &mut Model, hashes: Hashes, step: &Step) 
         Step::Take => {
             let taken: Vec<_> = table.take().into_iter().collect();
             assert_eq!(
-                (taken.len(), table.len(), table.marked_len()),
-                (model.len(), 0, 0)
+                (
+                    taken.len(),
+                    table.len(),
+                    SWEPT_MARKS.map(|mark| table.marked_len(mark))
+                ),
+                (model.len(), 0, [0, 0])
             );
             model.clear();
         }

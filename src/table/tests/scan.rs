@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::model::hashes;
 use super::{Item, Key, check, filled, hash_of, insert, key, remove, scatter};
-use crate::table::{SWEPT_MARK, Sweep, Table};
+use crate::table::{SWEPT_MARKS, Sweep, Table};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
@@ -129,12 +129,18 @@ fn sweep_finds_the_marked_and_wanted_only() {
         let place = table
             .find(scatter(number), &key(scatter(number), number))
             .unwrap();
-        table.set_marks(place, SWEPT_MARK | 2);
+        table.set_marks(place, SWEPT_MARKS[0] | 4);
+    }
+    for number in (1..20_000).step_by(3) {
+        let place = table
+            .find(scatter(number), &key(scatter(number), number))
+            .unwrap();
+        table.set_marks(place, SWEPT_MARKS[1]);
     }
     let (mut position, mut looked, mut pauses) = (0, 0, 0);
     let mut budget = 10;
     loop {
-        let found = table.sweep(position, &mut budget, |item| {
+        let found = table.sweep(SWEPT_MARKS[0], position, &mut budget, |item| {
             looked += 1;
             assert_eq!(item.value % 3, 0, "an unmarked item was touched");
             item.value % 2 == 0
@@ -159,12 +165,12 @@ fn sweep_finds_the_marked_and_wanted_only() {
     }
     check(&table);
     assert_eq!(
-        (table.len(), table.marked_len()),
-        (20_000 - 3334, 6667 - 3334)
+        (table.len(), SWEPT_MARKS.map(|mark| table.marked_len(mark))),
+        (20_000 - 3334, [6667 - 3334, 6667])
     );
     assert!(pauses > 20 && looked >= 6667);
     assert_eq!(
-        filled(100).sweep(0, &mut 0, |_| true),
+        filled(100).sweep(SWEPT_MARKS[0], 0, &mut 0, |_| true),
         Sweep::Finished,
         "no marks, nothing to look for"
     );

@@ -70,10 +70,16 @@ pub(super) fn keyspace(text: &mut Text, sources: &Sources<'_>) {
         } else {
             0
         };
+        // Redis has this since 7.4 and always. Readers made for the version that we tell expect three numbers, and get
+        // no more as long as nobody gives a deadline to a field.
+        let fields = match counts.fields_expire {
+            0 => String::new(),
+            keys => format!(",subexpiry={keys}"),
+        };
         text.field(
             format_args!("db{database}"),
             format_args!(
-                "keys={},expires={},avg_ttl={average}",
+                "keys={},expires={},avg_ttl={average}{fields}",
                 counts.keys, counts.expires
             ),
         );

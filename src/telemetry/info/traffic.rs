@@ -53,6 +53,7 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
         sync_full: 0,
         sync_partial_ok: 0,
         sync_partial_err: 0,
+        expired_subkeys: telemetry.sum(|worker| &worker.effects.expired_fields),
         expired_keys: telemetry.sum(|worker| &worker.effects.expired),
         expired_stale_perc: decimals(expiry.stale_percent()),
         expired_time_cap_reached_count: expiry.time_cap_reached(),

@@ -66,9 +66,9 @@ impl Quicklist {
         array + (sampled * all).checked_div(looked_at).unwrap_or(0)
     }
 
-    /// Bytes of the largest chunk.
-    pub fn largest_chunk(&self) -> usize {
-        self.chunks.iter().map(Chunk::memory).max().unwrap_or(0)
+    /// Bytes of each chunk, in order.
+    pub fn chunk_sizes(&self) -> impl Iterator<Item = usize> {
+        self.chunks.iter().map(Chunk::memory)
     }
 
     /// The elements in order, or from the end.

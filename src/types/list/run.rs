@@ -22,11 +22,20 @@ use super::End;
 #[derive(Clone, Debug, Default)]
 pub struct Run {
     bytes: Vec<u8>,
-    start: usize,
-    count: usize,
-    /// Where elements begin, to the last one; those of the first ones may be missing. Empty if not looked up yet.
-    places: Vec<u32>,
+    start: u32,
+    count: u32,
+    /// `None` if not looked up yet.
+    places: Option<Box<Places>>,
 }
+
+const _: () = assert!(
+    size_of::<Run>() == 40,
+    "a list has one of them for each chunk"
+);
+
+/// Where elements begin, to the last one; those of the first ones may be missing.
+#[derive(Clone, Debug)]
+struct Places(Vec<u32>);
 
 impl Run {
     /// A run of one element, in no more memory than it needs.
@@ -39,7 +48,7 @@ impl Run {
     /// An empty run with room for so many bytes, all at the end where elements are to come.
     pub fn with_room(end: End, room: usize) -> Run {
         let (bytes, start) = match end {
-            End::Front => (vec![0; room], room),
+            End::Front => (vec![0; room], narrow(room)),
             End::Back => (Vec::with_capacity(room), 0),
         };
         Run {
@@ -53,7 +62,7 @@ impl Run {
     pub fn from_bytes(bytes: Vec<u8>, count: usize) -> Run {
         Run {
             bytes,
-            count,
+            count: narrow(count),
             ..Run::default()
         }
     }
@@ -71,24 +80,31 @@ impl Run {
     /// The elements' bytes.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        &self.bytes[self.start()..]
     }
 
     /// How many elements there are.
     #[inline]
     pub fn count(&self) -> usize {
-        self.count
+        self.count as usize
+    }
+
+    fn start(&self) -> usize {
+        self.start as usize
     }
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        allocator::good_size(self.bytes.capacity())
-            + allocator::good_size(self.places.capacity() * size_of::<u32>())
+        let places = self.places.as_deref().map_or(0, |places| {
+            let list = places.0.capacity() * size_of::<u32>();
+            allocator::good_size(size_of::<Places>()) + allocator::good_size(list)
+        });
+        allocator::good_size(self.bytes.capacity()) + places
     }
 
     /// The elements in order, or from the end.
     pub fn iter(&self) -> Iter<'_> {
-        Iter::new(self.bytes(), self.count)
+        Iter::new(self.bytes(), self.count())
     }
 
     /// Adds an element at one end. Room for more is made, but up to `most` bytes in all.
@@ -104,14 +120,14 @@ impl Run {
         let size = value.forward_len();
         if self.bytes.capacity() - self.bytes.len() < size {
             let room = room_for(size, self.bytes().len(), most);
-            if self.start >= room {
+            if self.start() >= room {
                 self.align();
             } else {
                 self.bytes.reserve_exact(room);
             }
         }
-        if !self.places.is_empty() {
-            self.places.push(self.bytes.len() as u32);
+        if let Some(places) = &mut self.places {
+            places.0.push(narrow(self.bytes.len()));
         }
         value.append_forward(&mut self.bytes);
         self.count += 1;
@@ -119,17 +135,18 @@ impl Run {
 
     fn push_front(&mut self, value: &Encoded<'_>, most: usize) {
         let size = value.forward_len();
-        if self.start < size {
+        if self.start() < size {
             let room = room_for(size, self.bytes().len(), most);
             let mut wider = Vec::with_capacity(room + self.bytes().len());
             wider.resize(room, 0);
             wider.extend_from_slice(self.bytes());
             self.bytes = wider;
-            self.start = room;
-            self.places.clear();
+            self.start = narrow(room);
+            self.places = None;
         }
-        self.start -= size;
-        value.write_forward(&mut self.bytes[self.start..self.start + size]);
+        self.start -= narrow(size);
+        let start = self.start();
+        value.write_forward(&mut self.bytes[start..start + size]);
         self.count += 1;
     }
 
@@ -137,14 +154,14 @@ impl Run {
     #[inline]
     pub fn pop<R>(&mut self, end: End, take: impl FnOnce(StringRef<'_>) -> R) -> R {
         let place = match end {
-            End::Front => self.start,
+            End::Front => self.start(),
             End::Back => self.last(),
         };
         let result = take(decode(&self.bytes[place..]));
         match end {
-            End::Front => self.start += forward_len(&self.bytes[place..]),
+            End::Front => self.start += narrow(forward_len(&self.bytes[place..])),
             End::Back => {
-                self.places.pop();
+                self.places().pop();
                 self.bytes.truncate(place);
             }
         }
@@ -154,26 +171,33 @@ impl Run {
 
     /// Where the last element begins.
     fn last(&mut self) -> usize {
-        if self.places.is_empty() {
-            self.places = places(&self.bytes, self.start, self.count);
-        }
-        *self.places.last().expect("a run has elements") as usize
+        *self.places().last().expect("a run has elements") as usize
+    }
+
+    /// Where elements begin; not empty unless the run is.
+    fn places(&mut self) -> &mut Vec<u32> {
+        let looked_up = self.places.take().filter(|places| !places.0.is_empty());
+        let places = looked_up
+            .unwrap_or_else(|| Box::new(Places(places(&self.bytes, self.start(), self.count()))));
+        &mut self.places.insert(places).0
     }
 
     /// Removes `count` elements at one end, of which there must be more.
     pub fn drop_end(&mut self, end: End, count: usize) {
         match end {
-            End::Front => self.start += self.offset(count),
+            End::Front => self.start += narrow(self.offset(count)),
             End::Back => {
-                if self.places.len() < count {
-                    self.places = places(&self.bytes, self.start, self.count);
+                if self.places().len() < count {
+                    self.places = None;
                 }
-                let kept = self.places.len() - count;
-                self.bytes.truncate(self.places[kept] as usize);
-                self.places.truncate(kept);
+                let places = self.places();
+                let kept = places.len() - count;
+                let end = places[kept] as usize;
+                places.truncate(kept);
+                self.bytes.truncate(end);
             }
         }
-        self.count -= count;
+        self.count -= narrow(count);
     }
 
     /// Where the element at an index begins, from the first element on; the end for an index one too large.
@@ -220,7 +244,7 @@ impl Run {
             End::Back => found - removed,
         };
         let going = spared..spared + removed;
-        let (mut from, mut to, mut seen) = (self.start, self.start, 0);
+        let (mut from, mut to, mut seen) = (self.start(), self.start(), 0);
         for _ in 0..self.count {
             let size = forward_len(&self.bytes[from..]);
             let equal = wanted.is(decode(&self.bytes[from..]));
@@ -232,17 +256,17 @@ impl Run {
             from += size;
         }
         self.bytes.truncate(to);
-        self.count -= removed;
-        self.places.clear();
+        self.count -= narrow(removed);
+        self.places = None;
         removed
     }
 
     /// Takes the elements from an index on out, into a run of their own.
     pub fn split_off(&mut self, index: usize) -> Run {
-        let at = self.start + self.offset(index);
-        let rest = Run::from_bytes(self.bytes[at..].to_vec(), self.count - index);
+        let at = self.start() + self.offset(index);
+        let rest = Run::from_bytes(self.bytes[at..].to_vec(), self.count() - index);
         self.bytes.truncate(at);
-        self.count = index;
+        self.count = narrow(index);
         self.close();
         rest
     }
@@ -259,14 +283,14 @@ impl Run {
     pub fn close(&mut self) {
         self.align();
         self.bytes.shrink_to_fit();
-        self.places = Vec::new();
+        self.places = None;
     }
 
     /// Gives the room in front up.
     fn align(&mut self) {
-        self.bytes.drain(..self.start);
+        self.bytes.drain(..self.start());
         self.start = 0;
-        self.places.clear();
+        self.places = None;
     }
 
     /// Makes `old` bytes at `at` into `new` ones of any content.
@@ -288,14 +312,20 @@ fn room_for(size: usize, len: usize, most: usize) -> usize {
     (len / 4).min(most.saturating_sub(len)).max(size)
 }
 
+/// A length, place or count within a run: elements of a gigabyte are no longer encoded.
+#[inline]
+fn narrow(number: usize) -> u32 {
+    debug_assert!(u32::try_from(number).is_ok());
+    number as u32
+}
+
 /// Where `count` elements begin, the first at `start`.
 fn places(bytes: &[u8], start: usize, count: usize) -> Vec<u32> {
     let mut at = start;
     let place = |_| {
         let place = at;
         at += forward_len(&bytes[at..]);
-        // Only the first element can be so large that others would lie beyond, and then there are no others.
-        place as u32
+        narrow(place)
     };
     (0..count).map(place).collect()
 }
