@@ -49,8 +49,10 @@ def method(options, figures):
     return [
         f"Each trace has {options.requests:,} requests for up to {options.keys * 3 // 2:,} keys of 16 bytes with values of 64 bytes (trace `sizes`: 64 bytes",
         "to 16 KiB). A request is a GET, and a SET after a miss; 64 are under way at once, and a key that comes twice among them is asked for again",
-        "with the next ones, after its SET. Cold misses count. Both servers have the same `maxmemory`: what redis-server uses when empty, and",
-        f"5%, 10% or 25% of what all keys take in it. A key takes {loaded['redis']:.0f} bytes there and {loaded['minium']:.0f} here. Samples and pool are the defaults.",
+        "with the next ones, after its SET. Cold misses count. Both servers have the same room for keys: 5%, 10% or 25% of what all keys take",
+        "in redis-server; `maxmemory` is that and what the server uses when empty, 0.9 MB there and half as much here. (At the very same",
+        "`maxmemory` these small caches would look better here by those bytes, which mean nothing to a large one.)",
+        f"A key takes {loaded['redis']:.0f} bytes there and {loaded['minium']:.0f} here. `maxmemory-samples` is 5.",
         "**Virtual time**: a clock preloaded into both servers goes on by 1 ms per request, so Redis's LRU clock (1 s) ticks once per 1000",
         "requests, and LFU counters sink every 60,000. Policies `volatile-*` see keys with deadlines far away, dealt out at random.",
         "The bounds are simulated with the bytes that a key takes in either server. On `sizes`, where no rule is known to be best, Belady is a mark only.",

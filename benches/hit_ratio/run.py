@@ -6,7 +6,9 @@
 Writes DATE-hit-ratio.md and DATE-hit-ratio.svg, and keeps what it has measured in DATE-hit-ratio.json, so that a run that
 was interrupted goes on where it was. Needs redis-server, and cc for the clock that is preloaded into both servers.
 
-maxmemory is what redis-server uses when empty, and 5%, 10% or 25% of what all keys of the trace take in it."""
+maxmemory is what the server uses when empty, and room for keys that is the same for both: 5%, 10% or 25% of what all keys of the
+trace take in redis-server. (Minium uses less when empty, so its maxmemory is the lower one; of small caches like these that would
+otherwise be a large part.)"""
 import argparse, json, os, tempfile
 
 import bounds, replay, report, traces
@@ -67,10 +69,11 @@ def main():
                 cell = f"{name} {share:.0%} "
                 for server in POLICIES:  # of the loop only the order depends on the share
                     figures.get(f"{name} bytes {server}", lambda: working_set(server, trace, folder))
-                empty, total = figures.known[f"{name} bytes redis"]
+                _, total = figures.known[f"{name} bytes redis"]
                 room = int(total * share)
+                empty = {}
                 for server in POLICIES:
-                    _, bytes_used = figures.known[f"{name} bytes {server}"]
+                    empty[server], bytes_used = figures.known[f"{name} bytes {server}"]
                     beside = (bytes_used - sum(trace.sizes)) / len(trace.sizes)
                     costs = [size + beside for size in trace.sizes]
                     figures.get(cell + f"{server} exact LRU", lambda: bounds.exact_lru(trace, costs, room))
@@ -79,7 +82,7 @@ def main():
                     for server in POLICIES:
                         if policy in POLICIES[server]:
                             figures.get(cell + f"{server} {policy}",
-                                        lambda: hit_ratio(server, policy, trace, empty + room, folder))
+                                        lambda: hit_ratio(server, policy, trace, empty[server] + room, folder))
     report.write(options, figures.known, SHARES, POLICIES)
 
 

@@ -10,7 +10,7 @@ use super::registry::Entry;
 use crate::clients::Client;
 use crate::config::{Config, EvictionPolicy, MemoryLimit};
 use crate::keyspace::Keyspace;
-use crate::keyspace::access::AccessClock;
+use crate::keyspace::access::{AccessClock, Record};
 use crate::keyspace::db::Moment;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::evict::{self, Choice, End, Gauge, Ground};
@@ -29,13 +29,14 @@ const WAYS_OUT: &[&str] = &["discard", "quit", "reset"];
 /// What a time, in milliseconds since the epoch, means for entries under a configuration.
 pub fn moment(config: &Config, now: u64, may_expire: bool) -> Moment {
     let memory = &config.memory;
-    let lfu = matches!(
-        memory.maxmemory_policy,
-        EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
-    );
+    let record = match memory.maxmemory_policy {
+        EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu => Record::Count,
+        EvictionPolicy::AllkeysLhd => Record::Class,
+        _ => Record::Date,
+    };
     Moment {
         now,
-        access: AccessClock::new(now, lfu, memory.lfu_log_factor, memory.lfu_decay_time),
+        access: AccessClock::new(now, record, memory.lfu_log_factor, memory.lfu_decay_time),
         may_expire,
     }
 }

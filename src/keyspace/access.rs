@@ -2,23 +2,35 @@
 //!
 //! ```text
 //!           31  30                            8 7        0
-//! dated    | 0 | ticks of 16 ms                           |
+//! dated    | 0 | 0 | ticks of 16 ms, 30 bits              |
+//! classed  | 0 | 1 | class, 3  | ticks of 16 ms, 27 bits  |
 //! counted  | 1 | minutes, 16 bits | 1/128, 7  | counter   |
 //! ```
 //!
 //! Under an LRU-like policy an entry is dated. Under an LFU policy its accesses are counted: a counter that grows with
 //! their logarithm and sinks with time, and the last access. The arithmetic of the counter is the one that Redis documents, so
 //! OBJECT FREQ and the bars of `lfu-log-factor` mean the same here; the dates are finer, so that keys used within the same
-//! second, or equally often, are still told apart. The top bit tells which of the two an entry has, so that a policy
-//! chosen at run time misreads none: an entry that was only dated counts as new, with the age of its date.
+//! second, or equally often, are still told apart. Under `allkeys-lhd` an entry is dated as well, and classed by how
+//! often it was used since it came.
+//!
+//! The top bits tell which of these an entry has, so that a policy chosen at run time misreads none: an entry that was
+//! dated only counts as new, with the age of its date. Dates come round after 198 days (Redis: 194), those of classed
+//! entries after 24, and those of counted ones after 45.
 
 /// The counter that a new entry starts with under LFU, so that it is not evicted at once.
 pub const LFU_INITIAL: u8 = 5;
 
 const COUNTED: u32 = 1 << 31;
 
+const CLASSED: u32 = 1 << 30;
+const CLASS_SHIFT: u32 = 27;
+const LAST_CLASS: u32 = 7;
+
 const TICK_MS: u64 = 16;
-const TICKS: u64 = (1 << 31) - 1;
+const TICKS: u64 = (1 << 30) - 1;
+const CLASSED_TICKS: u64 = (1 << CLASS_SHIFT) - 1;
+/// All of a classed entry but its class.
+const STAMP: u32 = !(LAST_CLASS << CLASS_SHIFT);
 
 const MINUTE_MS: u64 = 60_000;
 const PARTS_OF_MINUTE: u64 = 128;
@@ -27,10 +39,21 @@ const PARTS: u64 = (1 << 23) - 1;
 /// Another thread's clock may be ahead of this one by so much; what it dated is not taken for ancient.
 const SKEW_MS: u64 = 60 * MINUTE_MS;
 
+/// What is recorded of accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// When the last one was.
+    Date,
+    /// How many there were, by the counter of the LFU policies.
+    Count,
+    /// When the last one was, and how many there were up to [`AccessClock::class`]'s largest.
+    Class,
+}
+
 /// How accesses are recorded, and the current time in the clock's units.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessClock {
-    lfu: bool,
+    record: Record,
     now: u64,
     log_factor: u32,
     decay_minutes: u32,
@@ -38,37 +61,44 @@ pub struct AccessClock {
 
 impl AccessClock {
     /// A clock showing `now_ms`, in milliseconds since the epoch.
-    pub fn new(now_ms: u64, lfu: bool, log_factor: u32, decay_minutes: u32) -> AccessClock {
+    pub fn new(now_ms: u64, record: Record, log_factor: u32, decay_minutes: u32) -> AccessClock {
         AccessClock {
-            lfu,
+            record,
             now: now_ms,
             log_factor,
             decay_minutes,
         }
     }
 
+    /// What is recorded.
+    #[inline]
+    pub fn record(&self) -> Record {
+        self.record
+    }
+
     /// Whether the entries count accesses (LFU) and do not date them.
     pub fn is_lfu(&self) -> bool {
-        self.lfu
+        self.record == Record::Count
     }
 
     /// The bits of an entry that was just created.
     #[inline]
     pub fn fresh(&self) -> u32 {
-        if self.lfu {
-            self.used_often(LFU_INITIAL)
-        } else {
-            self.idle_for(0)
+        match self.record {
+            Record::Date | Record::Class => self.idle_for(0),
+            Record::Count => self.used_often(LFU_INITIAL),
         }
     }
 
     /// The bits after one more access.
     #[inline]
     pub fn touched(&self, bits: u32) -> u32 {
-        if self.lfu {
-            self.counted(bits)
-        } else {
-            self.idle_for(0)
+        match self.record {
+            Record::Date => self.idle_for(0),
+            Record::Count => self.counted(bits),
+            // What comes within a tick is one access.
+            Record::Class if self.idle_for(0) & STAMP == bits & STAMP => bits,
+            Record::Class => classed((class(bits) + 1).min(LAST_CLASS), ticks_of(self.now)),
         }
     }
 
@@ -82,7 +112,23 @@ impl AccessClock {
     #[inline]
     pub fn idle_for(&self, seconds: u64) -> u32 {
         let ticks = seconds.saturating_mul(1000).div_ceil(TICK_MS);
-        (ticks_of(self.now).wrapping_sub(ticks) & TICKS) as u32
+        let then = ticks_of(self.now).wrapping_sub(ticks);
+        match self.record {
+            Record::Date | Record::Count => (then & TICKS) as u32,
+            Record::Class => classed(0, then),
+        }
+    }
+
+    /// Accesses since the entry came, 7 standing for more: its class, if accesses are classed.
+    #[inline]
+    pub fn class(&self, bits: u32) -> usize {
+        class(bits) as usize
+    }
+
+    /// Ticks since the last access.
+    #[inline]
+    pub fn age(&self, bits: u32) -> u64 {
+        self.idle(bits) / TICK_MS
     }
 
     /// Bits that say the entry's access counter is `frequency`.
@@ -102,7 +148,7 @@ impl AccessClock {
     /// The 24 bits that Redis would keep of the same accesses: a date in seconds, or a minute and a counter.
     pub fn in_redis(&self, bits: u32) -> u32 {
         let last = self.last_access(bits);
-        if self.lfu {
+        if self.is_lfu() {
             ((last / MINUTE_MS) & 0xFFFF) as u32 * 256 + u32::from(counter(bits))
         } else {
             ((last / 1000) & 0xFF_FFFF) as u32
@@ -113,15 +159,19 @@ impl AccessClock {
     #[inline]
     fn last_access(&self, bits: u32) -> u64 {
         let ahead = self.now.saturating_add(SKEW_MS);
-        if bits & COUNTED == 0 {
-            let now = ticks_of(ahead);
-            let since = now.wrapping_sub(u64::from(bits)) & TICKS;
-            now.saturating_sub(since) * TICK_MS
-        } else {
+        if bits & COUNTED != 0 {
             let now = parts_of(ahead);
             let since = now.wrapping_sub(u64::from(bits >> 8)) & PARTS;
-            now.saturating_sub(since) * MINUTE_MS / PARTS_OF_MINUTE
+            return now.saturating_sub(since) * MINUTE_MS / PARTS_OF_MINUTE;
         }
+        let mask = if bits & CLASSED == 0 {
+            TICKS
+        } else {
+            CLASSED_TICKS
+        };
+        let now = ticks_of(ahead);
+        let since = now.wrapping_sub(u64::from(bits)) & mask;
+        now.saturating_sub(since) * TICK_MS
     }
 
     /// How often the minute has changed since then.
@@ -159,30 +209,64 @@ fn counter(bits: u32) -> u8 {
     }
 }
 
+fn classed(class: u32, ticks: u64) -> u32 {
+    CLASSED | class << CLASS_SHIFT | (ticks & CLASSED_TICKS) as u32
+}
+
+/// The class of an entry; one that has none is new.
+#[inline]
+fn class(bits: u32) -> u32 {
+    if bits & (COUNTED | CLASSED) == CLASSED {
+        bits >> CLASS_SHIFT & LAST_CLASS
+    } else {
+        0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Not a multiple of anything, some time in this century.
     const NOW: u64 = 1_790_000_123_457;
-    const YEAR_MS: u64 = 366 * 24 * 60 * MINUTE_MS;
+    const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
     fn lru(now: u64) -> AccessClock {
-        AccessClock::new(now, false, 10, 1)
+        AccessClock::new(now, Record::Date, 10, 1)
     }
 
     fn lfu(now: u64) -> AccessClock {
-        AccessClock::new(now, true, 10, 1)
+        AccessClock::new(now, Record::Count, 10, 1)
+    }
+
+    fn lhd(now: u64) -> AccessClock {
+        AccessClock::new(now, Record::Class, 10, 1)
     }
 
     #[test]
-    fn a_date_is_good_for_a_year_and_to_a_tick() {
+    fn a_date_is_good_for_half_a_year_or_twenty_days_and_to_a_tick() {
         for now in (NOW..).step_by(7_777_777).take(1000) {
-            for idle in [0, 1, 15, 16, 17, 999, 1000, 123_456, YEAR_MS] {
+            for idle in [
+                0,
+                1,
+                15,
+                16,
+                17,
+                999,
+                1000,
+                123_456,
+                20 * DAY_MS,
+                183 * DAY_MS,
+            ] {
                 let told = lru(now + idle).idle(lru(now).fresh());
                 assert!((idle..idle + TICK_MS).contains(&told), "{idle}: {told}");
+                if idle <= 20 * DAY_MS {
+                    let told = lhd(now + idle).idle(lhd(now).fresh());
+                    assert!((idle..idle + TICK_MS).contains(&told), "{idle}: {told}");
+                }
             }
         }
+        assert_eq!(lhd(NOW).idle(lhd(NOW).idle_for(77)) / 1000, 77);
         assert_eq!(lru(NOW).idle(lru(NOW).idle_for(77)) / 1000, 77);
     }
 
@@ -209,11 +293,11 @@ mod tests {
         assert_eq!(lfu(119_999).frequency(bits), frequency);
         assert_eq!(lfu(180_000).frequency(bits), frequency - 2);
         assert_eq!(
-            AccessClock::new(180_000, true, 10, 0).frequency(bits),
+            AccessClock::new(180_000, Record::Count, 10, 0).frequency(bits),
             frequency
         );
         assert_eq!(
-            AccessClock::new(240_000, true, 10, 2).frequency(bits),
+            AccessClock::new(240_000, Record::Count, 10, 2).frequency(bits),
             frequency - 1
         );
     }
@@ -221,11 +305,23 @@ mod tests {
     #[test]
     fn a_counter_that_is_used_all_the_time_sinks_as_well() {
         let mut bits = lfu(0).used_often(200);
-        let never_grows = |now| AccessClock::new(now, true, u32::MAX, 1);
+        let never_grows = |now| AccessClock::new(now, Record::Count, u32::MAX, 1);
         for second in (0..600).step_by(20) {
             bits = never_grows(second * 1000).touched(bits);
         }
         assert_eq!(never_grows(600_000).frequency(bits), 190);
+    }
+
+    #[test]
+    fn a_class_grows_with_every_use_up_to_the_last() {
+        let mut bits = lhd(NOW).fresh();
+        for used in 0..20 {
+            assert_eq!(lhd(NOW).class(bits), used.min(LAST_CLASS as usize));
+            let now = NOW + (used as u64 + 1) * 100;
+            bits = lhd(now).touched(bits);
+            assert_eq!(lhd(now).touched(bits), bits, "that is the same access");
+            assert_eq!(lhd(now).age(bits), 0);
+        }
     }
 
     #[test]
@@ -236,6 +332,16 @@ mod tests {
         assert_eq!(lfu(later).frequency(dated), LFU_INITIAL - 2);
         let counted = lfu(NOW).used_often(255);
         assert!(lru(later).idle(counted).abs_diff(2 * MINUTE_MS) < 1000);
+        let classed = lhd(NOW + 100).touched(lhd(NOW + 50).touched(dated));
+        assert_eq!(lfu(later).frequency(classed), LFU_INITIAL - 2);
+        for bits in [dated, counted, classed] {
+            assert!(lru(later).idle(bits).abs_diff(2 * MINUTE_MS) < 1000);
+            assert!(lhd(later).idle(bits).abs_diff(2 * MINUTE_MS) < 1000);
+        }
+        assert_eq!(
+            [dated, counted, classed].map(|bits| lhd(later).class(bits)),
+            [0, 0, 2]
+        );
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Every look-up applies expiry, so no command ever sees a dead key; every change goes through the
 //! [effects](super::effects) funnel. All operations are O(1) in the number of keys.
 
-use super::access::AccessClock;
+use super::access::{AccessClock, Record};
 use super::effects::{Effects, Event};
 use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, ValueMut};
+use super::evict::Fate;
 use super::shard::{Locked, Shard};
 use crate::table::hash;
 use crate::table::{Place, SWEPT_MARKS, Table};
@@ -408,8 +409,14 @@ impl<'a> Db<'a> {
         let mut entry = self.table(key).get_mut(place);
         let before = entry.as_ref().access();
         let after = access.touched(before);
-        if after != before {
-            entry.set_access(after);
+        if after == before {
+            return;
+        }
+        entry.set_access(after);
+        if access.record() == Record::Class {
+            let densities = &self.locked.keyspace().densities;
+            let fate = Fate::used(access.class(before), access.age(before));
+            self.locked.shard(key).note(fate, densities);
         }
     }
 

@@ -9,6 +9,7 @@
 //! no candidate any more. What is removed is freed unlocked, heavy values by the reclaimer. Every worker evicts for what it
 //! writes, and the background where there is more to do, each with an evictor of its own.
 
+mod density;
 mod pool;
 mod ranking;
 
@@ -23,6 +24,7 @@ use super::entry::{Entry, EntryRef};
 use super::shard::{Keyspace, Shard};
 use crate::allocator;
 use crate::table::{Place, Table, hash};
+pub use density::{Densities, Fate};
 use pool::{Candidate, Pool};
 pub use ranking::{Choice, Ranking};
 
@@ -129,7 +131,9 @@ impl Evictor {
         let choice = ground.choice;
         if self.choice.replace(choice) == Some(choice) {
             let clock = &ground.moment.access;
-            self.pool.rank_by(|stamp| choice.ranking.rank(clock, stamp));
+            let densities = &ground.keyspace.densities;
+            self.pool
+                .rank_by(|stamp| choice.ranking.rank(clock, densities, stamp));
         } else {
             self.pool.clear();
             self.unfinished = None;
@@ -222,7 +226,7 @@ impl Evictor {
             let rank = if is_dead(entry, ground.moment.now) {
                 u64::MAX
             } else {
-                ranking.rank(&ground.moment.access, stamp)
+                ranking.rank(&ground.moment.access, &keyspace.densities, stamp)
             };
             if self.pool.wants(rank) {
                 self.pool.offer(Candidate {
@@ -361,11 +365,17 @@ impl Ground<'_> {
 
     fn remove(&self, shard: &mut Shard, database: usize, place: Place) -> Entry {
         let table = shard.table(database).expect("the place is in it");
-        let event = if is_dead(table.get(place), self.moment.now) {
+        let entry = table.get(place);
+        let event = if is_dead(entry, self.moment.now) {
             Event::EXPIRED
         } else {
             Event::EVICTED
         };
+        if event == Event::EVICTED && self.choice.ranking == Ranking::Density {
+            let clock = &self.moment.access;
+            let fate = Fate::evicted(clock.class(entry.access()), clock.age(entry.access()));
+            shard.note(fate, &self.keyspace.densities);
+        }
         remove_unasked(shard, database, place, event, self.effects)
     }
 }

@@ -323,7 +323,7 @@ impl Cycle {
 
 #[cfg(test)]
 mod tests {
-    use super::super::access::AccessClock;
+    use super::super::access::{AccessClock, Record};
     use super::super::db::{Db, Key, Moment};
     use super::super::entry::NewValue;
     use super::*;
@@ -335,7 +335,7 @@ mod tests {
         let key = Key::new(name.as_bytes());
         let moment = Moment {
             now: NOW,
-            access: AccessClock::new(NOW, false, 10, 1),
+            access: AccessClock::new(NOW, Record::Date, 10, 1),
             may_expire: true,
         };
         let effects = Effects::default();

@@ -1,7 +1,7 @@
 //! Shards: the keyspace cut into equal pieces of hash order, each behind a lock of its own.
 //!
 //! **Lock order.** Shard locks are taken in ascending order of their number, and nothing else is locked while one is
-//! held, except the leaves that never lock further (the reclaimer's queue, the allocator). A command that names its
+//! held, except the leaves that never lock further (the reclaimer's queue, the allocator, the counts of hit densities). A command that names its
 //! keys locks their shards; one that cannot name them locks all of them, and that is the exclusive section: with
 //! every lock held nobody else is inside a command. It costs ordinary commands nothing at all, and its own price
 //! is one uncontended lock per shard (some hundred nanoseconds on a small machine).
@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::db::{Key, MARK_DEADLINE, MARK_FIELDS, is_dead};
 use super::entry::{Entry, ValueRef};
-use super::evict;
+use super::evict::{self, Densities, Fate};
 use super::expire;
 use super::reclaim::Reclaimer;
 use super::watch::{Presence, Watches};
@@ -32,6 +32,8 @@ pub struct Shard {
     prefix_bits: u32,
     /// Who depends on keys of this piece.
     pub watches: Watches,
+    /// What became of entries of this piece, and was not yet learned from.
+    fates: Vec<Fate>,
 }
 
 impl Shard {
@@ -61,6 +63,17 @@ impl Shard {
     pub(super) fn watched_table_mut(&mut self, database: usize) -> (&mut Table<Entry>, &Watches) {
         self.table_mut(database);
         (&mut self.databases[database], &self.watches)
+    }
+
+    /// Takes note of what became of an entry; `densities` learn of it when there is more to tell.
+    #[inline]
+    pub(super) fn note(&mut self, fate: Fate, densities: &Densities) {
+        /// So many are told at once, because telling takes a lock.
+        const TOLD: usize = 128;
+        self.fates.push(fate);
+        if self.fates.len() >= TOLD {
+            densities.count(self.fates.drain(..));
+        }
     }
 
     fn swap(&mut self, a: usize, b: usize, now: u64) {
@@ -114,6 +127,8 @@ pub struct Keyspace {
     pub expiry: expire::Statistics,
     /// How long eviction was behind.
     pub evictions: evict::Statistics,
+    /// What `allkeys-lhd` has learned.
+    pub densities: Densities,
 }
 
 impl Keyspace {
@@ -128,6 +143,7 @@ impl Keyspace {
                 databases: Vec::new(),
                 prefix_bits: shard_bits,
                 watches: Watches::default(),
+                fates: Vec::new(),
             }))
         };
         Keyspace {
@@ -137,6 +153,7 @@ impl Keyspace {
             reclaimer: Reclaimer::start(),
             expiry: expire::Statistics::new(databases),
             evictions: evict::Statistics::default(),
+            densities: Densities::default(),
         }
     }
 

@@ -143,7 +143,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::access::AccessClock;
+    use super::super::access::{AccessClock, Record};
     use super::super::db::{Expiry, Key, Moment};
     use super::super::effects::Effects;
     use super::super::entry::NewValue;
@@ -155,7 +155,7 @@ mod tests {
     fn db<'a>(locked: Locked<'a>, effects: &'a Effects, may_expire: bool) -> Db<'a> {
         let moment = Moment {
             now: NOW,
-            access: AccessClock::new(NOW, false, 10, 1),
+            access: AccessClock::new(NOW, Record::Date, 10, 1),
             may_expire,
         };
         Db::new(locked, 0, moment, effects)

@@ -15,6 +15,7 @@ choices! {
         AllkeysLru = "allkeys-lru",
         AllkeysLfu = "allkeys-lfu",
         AllkeysRandom = "allkeys-random",
+        AllkeysLhd = "allkeys-lhd",
         NoEviction = "noeviction",
     }
 }
@@ -25,7 +26,8 @@ directives! {
         /// Bytes that the data may take, or a percentage of the machine's memory. 0 means no limit.
         maxmemory: MemoryLimit = MemoryLimit::Bytes(0) => MemoryOrPercent { max: u64::MAX };
         /// Which keys make room then: volatile-lru, volatile-lfu, volatile-random or volatile-ttl among those
-        /// that expire, allkeys-lru, allkeys-lfu or allkeys-random among all; noeviction refuses writes instead.
+        /// that expire, allkeys-lru, allkeys-lfu or allkeys-random among all; noeviction refuses writes instead. Not in
+        /// Redis: allkeys-lhd (least hit density) learns from what is used again which keys earn their memory.
         maxmemory_policy: EvictionPolicy = EvictionPolicy::NoEviction => Named;
         /// Candidates that are compared for each key evicted.
         maxmemory_samples: u32 = 5 => integer(1, INT_MAX);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::access::AccessClock;
+use super::super::access::{AccessClock, Record};
 use super::super::db::{Db, Key};
 use super::super::entry::NewValue;
 use super::*;
@@ -10,10 +10,10 @@ use super::*;
 const NOW: u64 = 1_790_000_000_000;
 const LONG: Duration = Duration::from_secs(600);
 
-fn moment(lfu: bool) -> Moment {
+fn moment(record: Record) -> Moment {
     Moment {
         now: NOW,
-        access: AccessClock::new(NOW, lfu, 10, 1),
+        access: AccessClock::new(NOW, record, 10, 1),
         may_expire: true,
     }
 }
@@ -32,7 +32,11 @@ fn ground<'a>(
             ranking,
         },
         samples: 5,
-        moment: moment(ranking == Ranking::Frequency),
+        moment: moment(match ranking {
+            Ranking::Frequency => Record::Count,
+            Ranking::Density => Record::Class,
+            _ => Record::Date,
+        }),
     }
 }
 
@@ -53,7 +57,7 @@ fn within<R>(
     // Long ago, so that nobody is dead yet.
     let moment = Moment {
         now: 0,
-        ..moment(false)
+        ..moment(Record::Date)
     };
     act(&mut Db::new(locked, database, moment, &effects), key)
 }
@@ -79,13 +83,14 @@ fn evict(ground: &Ground<'_>, keys: u64) -> End {
 #[test]
 fn keeps_those_who_rank_lowest() {
     const KEYS: u64 = 4000;
-    let clock = moment(false).access;
+    let clock = moment(Record::Date).access;
     for (ranking, volatile) in [
         (Ranking::Recency, false),
         (Ranking::Recency, true),
         (Ranking::Frequency, false),
         (Ranking::Frequency, true),
         (Ranking::Deadline, true),
+        (Ranking::Density, false),
     ] {
         let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
         for n in 0..KEYS {
@@ -153,7 +158,13 @@ fn the_dead_go_first_and_count_as_expired() {
     let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
     for n in 0..1000 {
         let deadline = (n % 10 == 0).then_some(NOW - 1);
-        add(&keyspace, 0, n, deadline, moment(false).access.idle_for(n));
+        add(
+            &keyspace,
+            0,
+            n,
+            deadline,
+            moment(Record::Date).access.idle_for(n),
+        );
     }
     evict(&ground(&keyspace, &effects, false, Ranking::Recency), 100);
     let expired = effects.expired.get();
@@ -165,7 +176,13 @@ fn the_dead_go_first_and_count_as_expired() {
 #[test]
 fn who_is_used_in_the_meantime_stays() {
     let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
-    add(&keyspace, 0, 1, None, moment(false).access.idle_for(1000));
+    add(
+        &keyspace,
+        0,
+        1,
+        None,
+        moment(Record::Date).access.idle_for(1000),
+    );
     let ground = ground(&keyspace, &effects, false, Ranking::Recency);
     let mut evictor = Evictor::new();
     evictor.prepare(&ground);
@@ -310,4 +327,71 @@ fn the_time_above_the_limit_is_kept() {
     statistics.note(false);
     assert_eq!(statistics.current(), Duration::ZERO);
     assert!(statistics.total() >= Duration::from_millis(1));
+}
+
+/// Hits in a hundred requests, drawn by `next`, to a cache of `room` keys.
+fn hits(ranking: Ranking, room: usize, requests: u64, mut next: impl FnMut(u64) -> u64) -> f64 {
+    let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
+    let mut ground = ground(&keyspace, &effects, false, ranking);
+    let mut evictor = Evictor::new();
+    let mut held = 0;
+    let mut hits = 0;
+    for request in 0..requests {
+        let record = ground.moment.access.record();
+        ground.moment.access = AccessClock::new(NOW + request, record, 10, 1);
+        let name = name(next(request));
+        let key = Key::new(&name);
+        let mut db = Db::new(keyspace.lock_one(key.hash), 0, ground.moment, &effects);
+        if db.read(key).is_some() {
+            hits += 1;
+            continue;
+        }
+        db.insert(key, NewValue::Int(1), None);
+        drop(db);
+        held += 1;
+        let before = effects.evicted.get();
+        let excess = held - held.min(room);
+        evictor.run(&ground, LONG, || {
+            effects.evicted.get() - before >= excess as u64
+        });
+        held -= excess;
+    }
+    100.0 * f64::from(hits) / requests as f64
+}
+
+#[test]
+fn learns_what_comes_round_and_what_never_comes_again() {
+    const REQUESTS: u64 = 60_000;
+    let around = |request| request % 1200;
+    let recency = hits(Ranking::Recency, 1000, REQUESTS, around);
+    let density = hits(Ranking::Density, 1000, REQUESTS, around);
+    assert!(
+        density > 65.0 && density > recency + 30.0,
+        "{density} and {recency}"
+    );
+
+    // Every other request is part of a scan; the others favour the low numbers.
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut scanned = |request| match request % 2 {
+        0 => 1_000_000 + request,
+        _ => (4000.0 * rng.f64().powi(3)) as u64,
+    };
+    let recency = hits(Ranking::Recency, 1000, REQUESTS, &mut scanned);
+    let density = hits(Ranking::Density, 1000, REQUESTS, &mut scanned);
+    assert!(density > recency + 3.0, "{density} and {recency}");
+}
+
+#[test]
+fn of_two_alike_the_larger_goes() {
+    let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
+    for n in 0..2000 {
+        let bytes = vec![b'x'; if n % 2 == 0 { 10 } else { 1000 }];
+        within(&keyspace, 0, n, |db, key| {
+            db.insert(key, NewValue::Bytes(&bytes), None)
+        });
+    }
+    let ground = ground(&keyspace, &effects, false, Ranking::Density);
+    evict(&ground, 800);
+    let small = (0..1000).filter(|n| has(&keyspace, 0, n * 2)).count();
+    assert!(small > 950, "{small}");
 }
