@@ -130,10 +130,7 @@ impl Evictor {
     fn prepare(&mut self, ground: &Ground<'_>) {
         let choice = ground.choice;
         if self.choice.replace(choice) == Some(choice) {
-            let clock = &ground.moment.access;
-            let densities = &ground.keyspace.densities;
-            self.pool
-                .rank_by(|stamp| choice.ranking.rank(clock, densities, stamp));
+            self.pool.rank_by(|stamp| ground.rank(stamp));
         } else {
             self.pool.clear();
             self.unfinished = None;
@@ -219,14 +216,13 @@ impl Evictor {
         for &place in &places {
             table.prefetch(place);
         }
-        let ranking = ground.choice.ranking;
         for place in places {
             let entry = table.get(place);
-            let stamp = ranking.stamp(entry);
+            let stamp = ground.choice.ranking.stamp(entry);
             let rank = if is_dead(entry, ground.moment.now) {
                 u64::MAX
             } else {
-                ranking.rank(&ground.moment.access, &keyspace.densities, stamp)
+                ground.rank(stamp)
             };
             if self.pool.wants(rank) {
                 self.pool.offer(Candidate {
@@ -320,6 +316,18 @@ impl Evictor {
 }
 
 impl Ground<'_> {
+    fn rank(&self, stamp: u64) -> u64 {
+        let Ground {
+            keyspace,
+            choice,
+            moment,
+            ..
+        } = self;
+        choice
+            .ranking
+            .rank(&moment.access, &keyspace.densities, stamp)
+    }
+
     /// Keys of a table that may go.
     fn candidates(&self, table: &Table<Entry>) -> usize {
         if self.choice.only_volatile {
