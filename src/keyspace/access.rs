@@ -24,13 +24,14 @@ const COUNTED: u32 = 1 << 31;
 
 const CLASSED: u32 = 1 << 30;
 const CLASS_SHIFT: u32 = 27;
-const LAST_CLASS: u32 = 7;
+/// The classes of [`AccessClock::class`].
+pub const CLASSES: u32 = 8;
 
 const TICK_MS: u64 = 16;
 const TICKS: u64 = (1 << 30) - 1;
 const CLASSED_TICKS: u64 = (1 << CLASS_SHIFT) - 1;
 /// All of a classed entry but its class.
-const STAMP: u32 = !(LAST_CLASS << CLASS_SHIFT);
+const STAMP: u32 = !((CLASSES - 1) << CLASS_SHIFT);
 
 const MINUTE_MS: u64 = 60_000;
 const PARTS_OF_MINUTE: u64 = 128;
@@ -98,7 +99,7 @@ impl AccessClock {
             Record::Count => self.counted(bits),
             // What comes within a tick is one access.
             Record::Class if self.idle_for(0) & STAMP == bits & STAMP => bits,
-            Record::Class => classed((class(bits) + 1).min(LAST_CLASS), ticks_of(self.now)),
+            Record::Class => classed((class(bits) + 1).min(CLASSES - 1), ticks_of(self.now)),
         }
     }
 
@@ -217,7 +218,7 @@ fn classed(class: u32, ticks: u64) -> u32 {
 #[inline]
 fn class(bits: u32) -> u32 {
     if bits & (COUNTED | CLASSED) == CLASSED {
-        bits >> CLASS_SHIFT & LAST_CLASS
+        bits >> CLASS_SHIFT & (CLASSES - 1)
     } else {
         0
     }
@@ -316,7 +317,7 @@ mod tests {
     fn a_class_grows_with_every_use_up_to_the_last() {
         let mut bits = lhd(NOW).fresh();
         for used in 0..20 {
-            assert_eq!(lhd(NOW).class(bits), used.min(LAST_CLASS as usize));
+            assert_eq!(lhd(NOW).class(bits), used.min(CLASSES as usize - 1));
             let now = NOW + (used as u64 + 1) * 100;
             bits = lhd(now).touched(bits);
             assert_eq!(lhd(now).touched(bits), bits, "that is the same access");

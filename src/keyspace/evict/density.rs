@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
-/// Classes, by the number of uses since the entry came: 0 to 6, and more.
-pub const CLASSES: usize = 8;
+use crate::keyspace::access;
+
+const CLASSES: usize = access::CLASSES as usize;
 
 /// Spans of age, two to an octave.
 const AGES: usize = 64;

@@ -67,6 +67,8 @@ fn expiring_late(name: &str) -> Vec<Vec<u8>> {
 fn lru_keeps_what_was_used_lately_and_lfu_what_is_used_often() {
     assert_eq!(kept("allkeys-lru", plain, true, plain), KEPT);
     assert_eq!(kept("allkeys-lfu", plain, true, plain), KEPT);
+    let dense = kept("allkeys-lhd", plain, true, plain);
+    assert!(dense > KEPT * 19 / 20, "{dense}");
     assert_eq!(kept("volatile-lru", expiring, true, expiring), KEPT);
     assert_eq!(kept("volatile-lfu", expiring, true, expiring), KEPT);
 }
@@ -118,6 +120,7 @@ fn a_policy_may_be_changed_at_any_time() {
         "allkeys-lfu",
         "volatile-ttl",
         "allkeys-random",
+        "allkeys-lhd",
         "volatile-lfu",
         "allkeys-lru",
     ]
