@@ -20,17 +20,16 @@ def write(options, figures, shares, policies):
             "Points of hit ratio by which Minium is ahead, on average over all traces and shares, at worst, and without the loop, which fits",
             "into the same memory here and does not there.", "", *comparison(options, cells, ratio), "",
             "## Hit ratios, in percent of all requests", "")
-        for group in chunks(columns, 8):
+        for kind in "allkeys", "volatile", "":
+            group = [column for column in columns if column[1].partition("-")[0] == kind or not (kind or "-" in column[1])]
+            if not group:
+                continue
             put(row(["trace, share", *(f"{server} {policy}" for server, policy in group)]), row(["---"] + ["---:"] * len(group)))
             for cell in cells:
                 put(row([cell, *(f"{ratio(cell, column):.2f}" for column in group)]))
             put(row(["**mean**", *(f"**{mean(column):.2f}**" for column in group)]), "")
     with open(options.document + ".svg", "w") as file:
         file.write(plot(options.traces, shares, columns, ratio))
-
-
-def chunks(items, size):
-    return [items[i:i + size] for i in range(0, len(items), size)]
 
 
 def row(words):
@@ -40,7 +39,7 @@ def row(words):
 def machine():
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    return [f"Minium {commit}, release build; redis-server {redis.removeprefix('v=')}; {os.cpu_count()} processors, "
+    return [f"Minium {commit}; redis-server {redis.removeprefix('v=')}; {os.cpu_count()} processors, "
             f"{platform.system()} {platform.release()}. Command: `benches/hit_ratio/run.py {'DATE-hit-ratio'}`."]
 
 
