@@ -10,7 +10,7 @@
 //! Under an LRU-like policy an entry is dated. Under an LFU policy its accesses are counted: a counter that grows with
 //! their logarithm and sinks with time, and the last access. The arithmetic of the counter is the one that Redis documents, so
 //! OBJECT FREQ and the bars of `lfu-log-factor` mean the same here; the dates are finer, so that keys used within the same
-//! second, or equally often, are still told apart. Under `allkeys-lhd` an entry is dated as well, and classed by how
+//! second are still told apart. Under `allkeys-lhd` an entry is dated as well, and classed by how
 //! often it was used since it came.
 //!
 //! The top bits tell which of these an entry has, so that a policy chosen at run time misreads none: an entry that was
