@@ -72,6 +72,7 @@ const APPLIED: &[&str] = &[
 #[rustfmt::skip]
 const OTHER_ANSWERS: &[(&str, Option<&str>, &str)] = &[
     ("maxmemory", None, "percentages are accepted too"),
+    ("maxmemory-policy", None, "there is one policy more to choose from"),
     ("activedefrag", None, "the reference may be built without it"),
     ("cluster-announce-hostname", None, "any text is kept, as it is announced to nobody"),
     ("loglevel", None, "the reference does not know 'nothing' yet"),
