@@ -387,7 +387,7 @@ fn of_two_alike_the_larger_goes() {
     for n in 0..2000 {
         let bytes = vec![b'x'; if n % 2 == 0 { 10 } else { 1000 }];
         within(&keyspace, 0, n, |db, key| {
-            db.insert(key, NewValue::Bytes(&bytes), None)
+            db.insert(key, NewValue::Bytes(&bytes), None);
         });
     }
     let ground = ground(&keyspace, &effects, false, Ranking::Density);
