@@ -14,7 +14,8 @@
 //! | [`protocol`] | requests in, replies out; knows bytes only |
 //! | [`config`] | one declaration per directive, and every way to set it |
 //!
-//! Imports run downward in this list; `protocol`, `config`, [`metric`] and [`allocator`] are leaves that any room may use.
+//! Imports run downward in this list; `protocol`, `config`, [`metric`], [`priority`] and [`allocator`] are leaves that any room
+//! may use.
 //!
 //! To follow a command on its way: `server::connection` reads and parses, `command::dispatch` finds its row and locks its
 //! keys' shards, the function beside the row works on `keyspace::db` and writes its reply.
@@ -25,6 +26,7 @@ pub mod command;
 pub mod config;
 pub mod keyspace;
 pub mod metric;
+pub mod priority;
 pub mod protocol;
 pub mod server;
 pub mod table;

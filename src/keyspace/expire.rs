@@ -30,7 +30,7 @@ pub use fields::Changes;
 pub const PASS: Duration = Duration::from_secs(10);
 
 /// What part of the budget an unhurried pass may take at an effort of 1; at an effort of `n`, `n` times as much.
-pub const CALM_SHARE: f64 = 0.1;
+pub const CALM_SHARE: f64 = 0.033;
 
 /// Work done by any run, per unit of effort. Looking at a key and a step of a table are one each.
 const LEAST_WORK: usize = 1000;

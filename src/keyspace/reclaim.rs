@@ -9,19 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use tracing::debug;
-
 use super::entry::{Entry, ValueRef};
 use crate::allocator::pages;
+use crate::priority;
 use crate::table::Table;
 use crate::types::Object;
 
 /// How often the allocator's pages are tended: a table that grows leaves some 8 bytes a key of outgrown segments behind
 /// until then.
 const TEND_PERIOD: Duration = Duration::from_millis(100);
-
-/// How far the thread steps back, from 0 to 19: under full load it gets about a quarter of what a worker gets.
-const NICENESS: i32 = 6;
 
 /// Something to free.
 #[derive(Debug)]
@@ -151,10 +147,7 @@ impl Reclaimer {
 
 /// Frees what arrives until nobody can send any more.
 fn reclaim(garbage: &Receiver<Load>, progress: &Progress) {
-    // On Linux this is about the calling thread alone.
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        debug!("The reclaimer runs at full priority: {error}");
-    }
+    priority::step_back();
     let mut tended = Instant::now();
     loop {
         match garbage.recv_timeout(TEND_PERIOD.saturating_sub(tended.elapsed())) {

@@ -1,47 +1,92 @@
 //! What happens when nobody asks: the expiry cycle and the sampling of rates, `hz` times a second, and eviction for as long
-//! as memory is above its limit.
+//! as memory is above its limit. All of it on a thread that steps back where the workers need the processor.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
 
 use crate::command::Instance;
 use crate::command::instance::unix_millis;
 use crate::command::room;
 use crate::keyspace::evict::{End, Evictor, Gauge};
 use crate::keyspace::expire::Cycle;
+use crate::priority;
 use crate::telemetry::memory;
 
-/// The share of its period that the expiry cycle may take at the least effort; Redis takes a quarter at most.
-const EXPIRE_SHARE: u32 = 4;
+/// The share of its period that the expiry cycle may take while much is dead. Redis takes a quarter, on the thread that serves
+/// its clients; this one takes what the workers leave.
+const EXPIRE_SHARE: f64 = 0.75;
 
 /// How long keys are evicted at a time.
 const EVICTION_SLICE: Duration = Duration::from_millis(1);
 
+/// The background's thread; dropping this ends it.
+#[derive(Debug)]
+pub struct Background {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// When the system refuses.
+pub fn start(instance: &Arc<Instance>) -> io::Result<Background> {
+    let (stop, stopped) = oneshot::channel();
+    let instance = Arc::clone(instance);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let work = async move {
+        tokio::select! {
+            () = run(&instance) => {}
+            _ = stopped => {}
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("background".to_owned())
+        .spawn(move || {
+            priority::step_back();
+            runtime.block_on(work);
+        })?;
+    Ok(Background {
+        stop: Some(stop),
+        thread: Some(thread),
+    })
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // Should it have panicked, that was reported then.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Runs for good.
-pub async fn run(instance: Arc<Instance>) {
+async fn run(instance: &Instance) {
     let mut cycle = Cycle::new();
     let mut evictor = Evictor::new();
+    let mut tick = Instant::now();
     loop {
         let config = instance.config.load_full();
         let period = Duration::from_secs(1) / config.general.hz.max(1);
-        let sleep = tokio::time::sleep(period);
+        tick = Instant::now().max(tick + period);
+        let sleep = sleep_until(tick.into());
         tokio::pin!(sleep);
         loop {
             tokio::select! {
                 biased;
                 () = &mut sleep => break,
-                () = instance.room_wanted.notified() => {}
+                () = instance.room_wanted.notified() => make_room(instance, &mut evictor),
             }
-            let work = Arc::clone(&instance);
-            let slice = move || {
-                make_room(&work, &mut evictor);
-                evictor
-            };
-            evictor = match tokio::task::spawn_blocking(slice).await {
-                Ok(evictor) => evictor,
-                Err(_) => return,
-            };
         }
         let limit = memory::limit(config.memory.maxmemory);
         if limit > 0 && Gauge::new(&instance.keyspace, limit).excess() > 0 {
@@ -53,23 +98,13 @@ pub async fn run(instance: Arc<Instance>) {
         let now = unix_millis();
         instance.telemetry.sample(Instant::now());
         if instance.active_expire() && instance.pause.mode(now).is_none() {
-            let effort = config.memory.active_expire_effort;
-            let instance = Arc::clone(&instance);
-            let sweep = move || {
-                cycle.run(
-                    &instance.keyspace,
-                    &instance.telemetry.background().effects,
-                    now,
-                    effort,
-                    period / EXPIRE_SHARE,
-                );
-                cycle
-            };
-            cycle = match tokio::task::spawn_blocking(sweep).await {
-                Ok(cycle) => cycle,
-                // The runtime is ending.
-                Err(_) => return,
-            };
+            cycle.run(
+                &instance.keyspace,
+                &instance.telemetry.background().effects,
+                now,
+                config.memory.active_expire_effort,
+                period.mul_f64(EXPIRE_SHARE),
+            );
         }
     }
 }

@@ -98,8 +98,10 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
         listening.accept(listeners);
         let apply = move |old: &_, new: &_| listening.apply(old, new);
         instance.apply_config.get_or_init(|| Box::new(apply));
-        tokio::spawn(background::run(instance.clone()));
+        let background = background::start(&instance)
+            .map_err(system("Could not start the background thread"))?;
         shutdown::wait(&instance).await;
+        drop(background);
         drop(pidfile);
         if !crew.stop() {
             warn!("Some connections did not end in time");
