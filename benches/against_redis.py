@@ -2,6 +2,7 @@
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
     cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal] [eviction]
+                                                    [expiry]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -16,6 +17,8 @@ removal     the worst round trip of a client that pings while a set of 5 million
 growth      round trips of a client that pings once a millisecond while 5 million keys are written.
 eviction    the share of its throughput that a stream of writes keeps when every write evicts a key; and the worst round trip of
             a client that pings while the limit is lowered from 2 GB to 1 GB and others write, and how long that takes.
+expiry      after how many seconds 99% of the memory of a million keys that die at one moment is back, if nobody asks for them, and
+            the worst round trip of a client that pings meanwhile.
 """
 import argparse, contextlib, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
@@ -323,9 +326,26 @@ def eviction(name):
     return figures
 
 
+def expiry(name):
+    with Server(name) as server:
+        empty = server.number("used_memory")
+        death = int(time.time() + 30)
+        server.send((["SET", f"key:{i:012}", "x" * 64, "EXAT", death] for i in range(1_000_000)))
+        full = server.number("used_memory")
+        time.sleep(death - 1 - time.time())  # fails if the load took longer
+        with pinging(server, 0.0005) as trips:
+            time.sleep(max(0, death - time.time()))
+            trips.clear()
+            while server.number("used_memory") - empty > (full - empty) * 0.01:
+                time.sleep(0.05)
+            gone = time.time() - death
+            time.sleep(1)
+        return {"99% of what expired is back after": gone * 1000, "worst ping meanwhile": max(trips)}
+
+
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
             "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms"),
-            "eviction": (eviction, "% / ms")}
+            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms")}
 
 
 def main():
