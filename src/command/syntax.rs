@@ -102,9 +102,11 @@ impl Kind {
             }
             "bit" | "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db"
             | "end" | "frequency" | "increment" | "index" | "index1" | "index2" | "len"
-            | "limit" | "milliseconds" | "min-match-len" | "ms" | "num-matches" | "numkeys"
-            | "numlocal" | "numreplicas" | "offset" | "port" | "protover" | "rank" | "seconds"
-            | "slot" | "start" | "stop" | "timeout" | "ttl" | "version" | "weight" => Kind::Integer,
+            | "limit" | "milliseconds" | "min-match-len" | "ms" | "num-matches" | "numfields"
+            | "numkeys" | "numlocal" | "numreplicas" | "offset" | "port" | "protover" | "rank"
+            | "seconds" | "slot" | "start" | "stop" | "timeout" | "ttl" | "version" | "weight" => {
+                Kind::Integer
+            }
             "height" | "latitude" | "longitude" | "max" | "min" | "radius" | "score" | "width" => {
                 Kind::Double
             }

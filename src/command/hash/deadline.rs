@@ -36,7 +36,6 @@ pub const COMMANDS: &[Command] = &[
         name: "hpersist",
         run: hpersist,
         arity: TOLD.arity,
-        flags: Flags::WRITE.union(Flags::FAST),
         summary: "Lets fields live as long as their hash.",
         syntax: TOLD.syntax,
         ..SET
@@ -90,7 +89,7 @@ const TOLD: Command = Command {
 
 const SET: Command = Command {
     arity: -6,
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::at(1, KeyFlags::RW.union(KeyFlags::UPDATE))],
     ..TOLD
 };

@@ -101,3 +101,154 @@ impl Db<'_> {
         self.removed(key, event, 0, changes.emptied);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::keyspace::access::{AccessClock, Record};
+    use crate::keyspace::db::{Expiry, Moment};
+    use crate::keyspace::entry::NewValue;
+    use crate::keyspace::expire::Cycle;
+    use crate::keyspace::shard::{Counts, Keyspace};
+    use crate::types::Limits;
+    use crate::types::string::StringRef;
+
+    const NOW: u64 = 1_000_000_000;
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn with_db<R>(
+        keyspace: &Keyspace,
+        effects: &Effects,
+        name: &str,
+        act: impl FnOnce(&mut Db<'_>, Key<'_>) -> R,
+    ) -> R {
+        let key = Key::new(name.as_bytes());
+        let moment = Moment {
+            now: NOW,
+            access: AccessClock::new(NOW, Record::Date, 10, 1),
+            may_expire: true,
+        };
+        act(
+            &mut Db::new(keyspace.lock_one(key.hash), 0, moment, effects),
+            key,
+        )
+    }
+
+    /// A hash of so many fields for each of these deadlines; it is packed up to eight of them.
+    fn add(keyspace: &Keyspace, name: &str, fields: usize, deadlines: &[Option<u64>]) {
+        const LIMITS: Limits = Limits {
+            entries: 8,
+            value: 64,
+        };
+        let fill = |hash: &mut Hash| {
+            for n in 0..fields {
+                for (nth, &deadline) in deadlines.iter().enumerate() {
+                    let field = format!("{nth}:{n}");
+                    let slot = hash.slot(field.as_bytes());
+                    hash.set_at(slot, field.as_bytes(), StringRef::Int(1), deadline, LIMITS);
+                }
+            }
+        };
+        with_db(keyspace, &Effects::default(), name, |db, key| {
+            db.update_or_insert(key, fill)
+        })
+        .expect("a hash");
+    }
+
+    fn counts(keyspace: &Keyspace) -> Counts {
+        keyspace.lock_none().counts()[0]
+    }
+
+    #[test]
+    fn the_cycle_removes_the_dead_fields_of_all_hashes_and_hashes_that_have_no_others() {
+        let (keyspace, effects, mut cycle) =
+            (Keyspace::new(1, 1), Effects::default(), Cycle::new());
+        for n in 0..40 {
+            let fields = 1 + 20 * (n % 2);
+            add(&keyspace, &format!("dead:{n}"), fields, &[Some(NOW)]);
+            let mixed = [None, Some(NOW), Some(NOW + 1)];
+            add(&keyspace, &format!("mixed:{n}"), fields, &mixed);
+            add(&keyspace, &format!("never:{n}"), fields, &[None]);
+        }
+        let before = counts(&keyspace);
+        assert_eq!((before.keys, before.fields_expire), (120, 80));
+        let report = cycle.run(&keyspace, &effects, NOW, 1, LONG);
+        assert_eq!((report.expired_fields, report.expired), (2 * 20 * 22, 0));
+        assert_eq!(effects.expired_fields.get(), report.expired_fields);
+        assert_eq!(effects.expired.get(), 0);
+        let after = counts(&keyspace);
+        assert_eq!((after.keys, after.fields_expire), (80, 40));
+        for n in 0..40 {
+            let fields = 2 * (1 + 20 * (n % 2));
+            with_db(&keyspace, &effects, &format!("mixed:{n}"), |db, key| {
+                let hash = db.collection::<Hash>(key).expect("a hash").expect("a key");
+                assert_eq!(hash.len(), fields);
+            });
+        }
+        cycle.run(&keyspace, &effects, NOW + 1, 1, LONG);
+        assert_eq!(counts(&keyspace).fields_expire, 0);
+        assert_eq!(counts(&keyspace).keys, 80);
+    }
+
+    #[test]
+    fn a_large_hash_is_left_and_taken_up_again() {
+        let (keyspace, effects, mut cycle) =
+            (Keyspace::new(1, 1), Effects::default(), Cycle::new());
+        add(&keyspace, "large", 10_000, &[Some(NOW)]);
+        let mut runs = 0;
+        while counts(&keyspace).keys > 0 {
+            let report = cycle.run(&keyspace, &effects, NOW, 1, Duration::ZERO);
+            assert!(report.expired_fields <= 200, "more than fits a slice");
+            runs += 1;
+            assert!(runs < 10_000);
+        }
+        assert!(runs >= 50);
+        assert_eq!(effects.expired_fields.get(), 10_000);
+    }
+
+    #[test]
+    fn whatever_takes_the_place_of_a_hash_takes_its_mark_away() {
+        let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
+        for (fields, name) in [(1, "packed"), (20, "large")] {
+            for replaced_by in ["string", "hash", "nothing"] {
+                add(&keyspace, name, fields, &[Some(NOW + 1)]);
+                assert_eq!(counts(&keyspace).fields_expire, 1);
+                with_db(&keyspace, &effects, name, |db, key| match replaced_by {
+                    "string" => db.set(key, NewValue::Bytes(b"0:0 is short"), Expiry::Never),
+                    "hash" => {
+                        let clear = |hash: &mut Hash| {
+                            for n in 0..fields {
+                                hash.set_deadline(hash.slot(format!("0:{n}").as_bytes()), None);
+                            }
+                        };
+                        db.update(key, clear).expect("a hash");
+                    }
+                    _ => assert!(db.delete(key)),
+                });
+                assert_eq!(counts(&keyspace).fields_expire, 0, "{name} {replaced_by}");
+                with_db(&keyspace, &effects, name, |db, key| db.delete(key));
+            }
+        }
+    }
+
+    #[test]
+    fn readers_leave_the_dead_alone_while_nothing_may_expire() {
+        let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
+        add(&keyspace, "h", 3, &[Some(NOW)]);
+        with_db(&keyspace, &effects, "h", |db, key| {
+            db.moment.may_expire = false;
+            db.expire_all_fields(key);
+            db.expire_fields(key, [&b"0:0"[..]].into_iter());
+        });
+        assert_eq!(effects.expired_fields.get(), 0);
+        with_db(&keyspace, &effects, "h", |db, key| {
+            db.expire_fields(key, [&b"0:0"[..], b"0:0", b"none"].into_iter());
+            assert_eq!(effects.expired_fields.get(), 1);
+            db.expire_all_fields(key);
+        });
+        assert_eq!(effects.expired_fields.get(), 3);
+        assert_eq!(counts(&keyspace).keys, 0);
+    }
+}
