@@ -21,6 +21,20 @@ pub enum ReplyMode {
     Skip,
 }
 
+/// What kind of peer a connection serves, as limits and CLIENT LIST TYPE tell them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Class {
+    /// An ordinary client.
+    #[default]
+    Normal,
+    /// The server that this one replicates.
+    Master,
+    /// A server that replicates this one.
+    Replica,
+    /// A client that has subscribed to something.
+    Pubsub,
+}
+
 /// One connection, as its commands see it.
 #[derive(Debug)]
 pub struct Client {
@@ -40,6 +54,10 @@ pub struct Client {
     pub no_evict: bool,
     /// Set by a command after whose reply the connection ends.
     pub close: bool,
+    /// What kind of peer it serves.
+    pub class: Class,
+    /// The length in bytes that the replies of a batch may reach; beyond, none are written and the connection is to end.
+    pub reply_room: usize,
     /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
     pub last_command: u16,
     /// The commands since MULTI.
@@ -62,6 +80,8 @@ impl Client {
             no_touch: false,
             no_evict: false,
             close: false,
+            class: Class::Normal,
+            reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,
             watching: None,
@@ -72,7 +92,15 @@ impl Client {
     /// Puts everything back as it was after connecting, as RESET does. The caller ends what the client watches.
     pub fn reset(&mut self, authenticated: bool) {
         self.handle.names.lock().name.clear();
+        let reply_room = self.reply_room;
         *self = Client::new(Arc::clone(&self.handle), authenticated);
+        self.reply_room = reply_room;
+    }
+
+    /// What its transaction and its watches take, in bytes.
+    pub fn memory(&self) -> usize {
+        let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());
+        transaction + self.watching.as_ref().map_or(0, |it| it.memory())
     }
 
     /// Whether a key that it watches has changed.

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::Client;
+use super::memory::{Account, Memory};
 use crate::protocol::Version;
 
 /// How a client came in.
@@ -91,12 +92,8 @@ pub struct Handle {
     pub names: Mutex<Names>,
     /// When it last asked something, in milliseconds since the epoch.
     pub last_interaction: AtomicU64,
-    /// Bytes of requests received and not yet run.
-    pub query_buffer: AtomicU64,
-    /// Bytes allocated for requests.
-    pub query_buffer_capacity: AtomicU64,
-    /// Bytes of replies that the client has not yet taken.
-    pub output_buffer: AtomicU64,
+    /// What it holds.
+    pub account: Account,
     /// The selected database.
     pub database: AtomicU32,
     /// The last command's id; `u16::MAX` before the first.
@@ -109,8 +106,6 @@ pub struct Handle {
     pub no_touch: AtomicBool,
     /// Commands since MULTI; negative outside of a transaction.
     pub queued: AtomicI32,
-    /// Bytes of their arguments.
-    pub queued_bytes: AtomicU64,
     /// Whether a key that it watches was seen to have changed.
     pub watch_is_broken: AtomicBool,
     /// Whether its next command waits for something.
@@ -135,12 +130,11 @@ impl Handle {
         );
         self.no_evict.store(client.no_evict, Relaxed);
         self.no_touch.store(client.no_touch, Relaxed);
-        let (queued, bytes) = match &client.transaction {
-            Some(transaction) => (transaction.queue.len() as i32, transaction.bytes as u64),
-            None => (-1, 0),
-        };
+        let queued = client
+            .transaction
+            .as_ref()
+            .map_or(-1, |it| it.queue.len() as i32);
         self.queued.store(queued, Relaxed);
-        self.queued_bytes.store(bytes, Relaxed);
         self.watch_is_broken
             .store(client.watch_is_broken(), Relaxed);
     }
@@ -158,6 +152,8 @@ impl Handle {
 pub struct Registry {
     clients: DashMap<u64, Arc<Handle>>,
     last_id: AtomicU64,
+    /// What they all hold.
+    pub memory: Memory,
 }
 
 impl Registry {
@@ -180,16 +176,13 @@ impl Registry {
                 ..Names::default()
             }),
             last_interaction: AtomicU64::new(now),
-            query_buffer: AtomicU64::new(0),
-            query_buffer_capacity: AtomicU64::new(0),
-            output_buffer: AtomicU64::new(0),
+            account: Account::default(),
             database: AtomicU32::new(0),
             last_command: AtomicU16::new(u16::MAX),
             resp: AtomicU8::new(2),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             queued: AtomicI32::new(-1),
-            queued_bytes: AtomicU64::new(0),
             watch_is_broken: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -200,8 +193,9 @@ impl Registry {
     }
 
     /// Forgets a connection that ended.
-    pub fn unregister(&self, id: u64) {
-        self.clients.remove(&id);
+    pub fn unregister(&self, handle: &Arc<Handle>) {
+        self.clients.remove(&handle.id);
+        self.memory.close(handle);
     }
 
     /// The client of this id.

@@ -11,6 +11,8 @@ pub struct Transaction {
     pub queue: Vec<Queued>,
     /// Bytes of all arguments.
     pub bytes: usize,
+    /// Bytes allocated for them.
+    allocated: usize,
     /// Whether a command was refused, so that EXEC will refuse the rest.
     pub refused: bool,
     /// Whether a command may change keys.
@@ -35,10 +37,19 @@ impl Transaction {
             return;
         }
         self.bytes += request.iter().map(<[u8]>::len).sum::<usize>();
-        self.queue.push(Queued {
-            command,
-            request: request.into(),
-        });
+        let request = OwnedRequest::from(request);
+        self.allocated += request.allocated();
+        self.queue.push(Queued { command, request });
+    }
+
+    /// Bytes allocated for the commands' arguments.
+    pub fn allocated(&self) -> usize {
+        self.allocated
+    }
+
+    /// What it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Transaction>() + self.queue.capacity() * size_of::<Queued>() + self.allocated
     }
 
     /// Takes note that a command was refused.
@@ -59,7 +70,12 @@ pub struct Watching {
     pub touched: Touched,
     /// Each once.
     pub keys: Vec<WatchedKey>,
+    /// Bytes of their names.
+    names: usize,
 }
+
+/// What a watch takes beyond two copies of the key's name: here and in the key's shard, in bytes, about.
+const WATCH: usize = 150;
 
 /// A watched key.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,6 +87,17 @@ pub struct WatchedKey {
 }
 
 impl Watching {
+    /// Adds a key, which is not among them yet.
+    pub fn push(&mut self, watched: WatchedKey) {
+        self.names += watched.name.len();
+        self.keys.push(watched);
+    }
+
+    /// What it takes, in bytes, about.
+    pub(super) fn memory(&self) -> usize {
+        self.keys.len() * WATCH + 2 * self.names
+    }
+
     /// Takes the watches off their shards, locking one after the other; no shard may be locked by the caller.
     pub fn end(self, keyspace: &Keyspace) {
         for watched in &self.keys {

@@ -1,14 +1,13 @@
 //! CLIENT: connections as they and the operator see them.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::connection::client_name;
-use super::{Call, Categories, Command, Error, Flags, Group, Outcome, help};
-use crate::clients::{Handle, Kind, PauseMode, ReplyMode};
-use crate::protocol::number;
+use super::{Call, Categories, Command, Error, Flags, Group, Instance, Outcome, help};
+use crate::clients::{Class, Handle, PauseMode, ReplyMode, line, seconds_since};
+use crate::protocol::{Request, number};
 
 /// What the rows of this family have in common.
 const ROW: Command = Command {
@@ -271,37 +270,26 @@ fn unpause(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// What kind of peer a connection serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
-    Normal,
-    Master,
-    Replica,
-    Pubsub,
+/// The class of connections that a client means.
+fn class_named(name: &[u8]) -> Result<Class, Error> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(Class::Normal),
+        b"master" => Ok(Class::Master),
+        b"slave" | b"replica" => Ok(Class::Replica),
+        b"pubsub" => Ok(Class::Pubsub),
+        _ => Err(Error::quoting("ERR Unknown client type '", name, "'")),
+    }
 }
 
-impl Type {
-    fn named(name: &[u8]) -> Result<Type, Error> {
-        match name.to_ascii_lowercase().as_slice() {
-            b"normal" => Ok(Type::Normal),
-            b"master" => Ok(Type::Master),
-            b"slave" | b"replica" => Ok(Type::Replica),
-            b"pubsub" => Ok(Type::Pubsub),
-            _ => Err(Error::quoting("ERR Unknown client type '", name, "'")),
-        }
-    }
-
-    /// Nobody replicates or subscribes yet.
-    fn of(_: &Handle) -> Type {
-        Type::Normal
-    }
+fn class_of(handle: &Handle) -> Class {
+    handle.account.footprint().class
 }
 
 /// Which connections CLIENT KILL and CLIENT LIST mean: those that fit all that is given.
 #[derive(Default)]
 struct Filter<'a> {
     id: Option<u64>,
-    kind: Option<Type>,
+    class: Option<Class>,
     user: Option<Cow<'a, str>>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
@@ -328,7 +316,7 @@ impl<'a> Filter<'a> {
                 let id = id.ok_or(Error::text("ERR client-id should be greater than 0"))?;
                 filter.id = Some(id.unsigned_abs());
             } else if call.is(place, "TYPE") {
-                filter.kind = Some(Type::named(value)?);
+                filter.class = Some(class_named(value)?);
             } else if call.is(place, "ADDR") {
                 filter.address = Some(value);
             } else if call.is(place, "LADDR") {
@@ -361,7 +349,7 @@ impl<'a> Filter<'a> {
     fn fits(&self, handle: &Handle, now: u64) -> bool {
         self.id.is_none_or(|id| handle.id == id)
             && self.skip.is_none_or(|id| handle.id != id)
-            && self.kind.is_none_or(|kind| Type::of(handle) == kind)
+            && self.class.is_none_or(|class| class_of(handle) == class)
             && self
                 .address
                 .is_none_or(|address| handle.kind.peer().as_bytes() == address)
@@ -410,8 +398,7 @@ fn kill(call: &mut Call<'_>) -> Outcome {
 
 fn info(call: &mut Call<'_>) -> Outcome {
     call.client.publish();
-    let mut text = String::new();
-    describe(call, &call.client.handle, &mut text);
+    let text = line_of(call, &call.client.handle) + "\n";
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -419,13 +406,17 @@ fn info(call: &mut Call<'_>) -> Outcome {
 fn list(call: &mut Call<'_>) -> Outcome {
     call.client.publish();
     let mut text = String::new();
+    let mut append = |handle: &Handle| {
+        text.push_str(&line_of(call, handle));
+        text.push('\n');
+    };
     if call.len() == 2 {
-        present(call).for_each(|handle| describe(call, &handle, &mut text));
+        present(call).for_each(|handle| append(&handle));
     } else if call.len() == 4 && call.is(2, "TYPE") {
-        let kind = Type::named(call.arg(3))?;
+        let class = class_named(call.arg(3))?;
         present(call)
-            .filter(|handle| Type::of(handle) == kind)
-            .for_each(|handle| describe(call, &handle, &mut text));
+            .filter(|handle| class_of(handle) == class)
+            .for_each(|handle| append(&handle));
     } else if call.len() > 3 && call.is(2, "ID") {
         for id in call.args_from(3) {
             let id = number::parse_i64(id).ok_or(Error::text("ERR Invalid client ID"))?;
@@ -434,7 +425,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
                 .and_then(|id| call.instance.clients.get(id));
             found
                 .filter(|handle| is_present(handle))
-                .inspect(|handle| describe(call, handle, &mut text));
+                .inspect(|handle| append(handle));
         }
     } else {
         return Err(Error::Syntax);
@@ -456,87 +447,25 @@ fn present(call: &Call<'_>) -> impl Iterator<Item = Arc<Handle>> + use<> {
         .filter(|handle| is_present(handle))
 }
 
-/// Whole seconds from one moment to a later one, both in milliseconds since the epoch, by the clock's seconds.
-fn seconds_since(then: u64, now: u64) -> u64 {
-    (now / 1000).saturating_sub(then / 1000)
-}
-
-/// Writes the line that CLIENT LIST has for a connection.
-fn describe(call: &Call<'_>, handle: &Handle, text: &mut String) {
+fn line_of(call: &Call<'_>, handle: &Handle) -> String {
     let mine = handle.id == call.client.id;
-    let now = call.db.now();
-    let names = handle.names.lock().clone();
-    let idle = if mine {
-        0
-    } else {
-        seconds_since(handle.last_interaction.load(Relaxed), now)
-    };
-    // What runs now has not left the buffer, which was last looked at before.
-    let running = if mine {
-        call.request.wire_len() as u64
-    } else {
-        0
-    };
-    let query_buffer = handle.query_buffer.load(Relaxed).max(running);
-    let query_capacity = handle.query_buffer_capacity.load(Relaxed).max(query_buffer);
-    let arguments: usize = if mine {
-        call.args_from(0).map(<[u8]>::len).sum()
-    } else {
-        0
-    };
-    // Replies are in one buffer that grows, so there is no fixed part to tell apart: it counts as the list.
-    let output = handle.output_buffer.load(Relaxed);
-    let queued_bytes = handle.queued_bytes.load(Relaxed);
-    let memory =
-        size_of::<Handle>() as u64 + query_capacity + output + arguments as u64 + queued_bytes;
-    let last_command = handle.last_command.load(Relaxed);
-    let last_command = call
-        .instance
-        .commands
-        .by_id(last_command.into())
-        .map_or("NULL", |entry| &entry.full_name);
-    writeln!(
-        text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
-         qbuf={query_buffer} qbuf-free={} argv-mem={arguments} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={memory} events={} cmd={last_command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
-        handle.id,
-        handle.kind.peer(),
-        handle.kind.local(),
-        handle.descriptor,
-        names.name,
-        seconds_since(handle.connected, now),
-        flags(handle),
-        handle.database.load(Relaxed),
-        handle.queued.load(Relaxed),
-        query_capacity - query_buffer,
-        u8::from(output > 0),
-        if output > 0 { "rw" } else { "r" },
-        names.user,
-        handle.resp.load(Relaxed),
-        names.library,
-        names.library_version,
+    describe(
+        call.instance,
+        handle,
+        call.db.now(),
+        mine.then_some(call.request),
     )
-    .expect("writing to a String cannot fail");
 }
 
-/// The letters for what a connection is and does; `N` for nothing special.
-fn flags(handle: &Handle) -> String {
-    let unix = matches!(handle.kind, Kind::Unix(_));
-    let letters: String = [
-        ('x', handle.queued.load(Relaxed) >= 0),
-        ('b', handle.blocked.load(Relaxed)),
-        ('d', handle.watch_is_broken.load(Relaxed)),
-        ('U', unix),
-        ('e', handle.no_evict.load(Relaxed)),
-        ('T', handle.no_touch.load(Relaxed)),
-    ]
-    .into_iter()
-    .filter_map(|(letter, holds)| holds.then_some(letter))
-    .collect();
-    if letters.is_empty() {
-        "N".to_owned()
-    } else {
-        letters
-    }
+/// The line that CLIENT LIST and the log have for a connection; see [`line`].
+pub fn describe(
+    instance: &Instance,
+    handle: &Handle,
+    now: u64,
+    runs: Option<Request<'_>>,
+) -> String {
+    let last_command = handle.last_command.load(Relaxed);
+    let last_command = instance.commands.by_id(last_command.into());
+    let name = last_command.map_or("NULL", |entry| &entry.full_name);
+    line(handle, name, now, runs)
 }

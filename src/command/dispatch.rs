@@ -211,7 +211,7 @@ impl<'a> Batch<'a> {
                 client.reply_mode = ReplyMode::On;
             }
         }
-        if client.close {
+        if client.close || out.len() > client.reply_room {
             Flow::Close
         } else {
             Flow::Next
@@ -317,7 +317,7 @@ impl<'a> Batch<'a> {
         let db = self.db(client, locked, writes);
         let mut call = Call {
             request,
-            reply: Reply::new(out, client.version),
+            reply: Reply::bounded(out, client.version, client.reply_room),
             db,
             client,
             instance: self.instance,

@@ -98,11 +98,15 @@ impl Wanted {
         match self.sampling {
             Sampling::Distinct(0) => {}
             Sampling::Distinct(_) => sample(self.sampling, &mut elements),
-            // Told at once where it is certain, and not after so many draws.
-            Sampling::Repeated(count) if count > self.limit / SHORTEST => return Err(too_long()),
+            // Told at once where it is certain, and not after so many draws; but who cannot take as much is to be cut off.
+            Sampling::Repeated(count)
+                if count > self.limit / SHORTEST && elements.reply.room() > self.limit =>
+            {
+                return Err(too_long());
+            }
             Sampling::Repeated(mut left) => {
                 elements.end = elements.reply.buffered().saturating_add(self.limit);
-                while left > 0 {
+                while left > 0 && !elements.reply.is_full() {
                     let slice = left.min(SLICE);
                     sample(Sampling::Repeated(slice), &mut elements);
                     left -= slice;

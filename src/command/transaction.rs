@@ -127,7 +127,7 @@ fn watch(call: &mut Call<'_>) -> Outcome {
         if !watching.keys.contains(&watched) {
             let watches = &mut call.db.locked.shard(key).watches;
             watches.add(database, key.bytes, &watching.touched, was_dead);
-            watching.keys.push(watched);
+            watching.push(watched);
         }
     }
     Ok(())
@@ -195,7 +195,7 @@ impl Batch<'_> {
         let locked = locks::lock(&self.instance.keyspace, needs, &hashes);
         let mut db = self.db(client, locked, transaction.writes);
         let broken = is_broken(&mut db, &watching);
-        let mut reply = Reply::new(out, client.version);
+        let mut reply = Reply::bounded(out, client.version, client.reply_room);
         if transaction.refused {
             return Err(Error::text(
                 "EXECABORT Transaction discarded because of previous errors.",

@@ -26,12 +26,30 @@ pub struct Deferred(usize);
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     version: Version,
+    most: usize,
 }
 
 impl<'a> Reply<'a> {
     /// Replies go behind what `out` holds already.
     pub fn new(out: &'a mut Vec<u8>, version: Version) -> Self {
-        Self { out, version }
+        Self::bounded(out, version, usize::MAX)
+    }
+
+    /// As [`Self::new`], but nothing more is written once `out` is longer than `most` bytes, since nobody will get it.
+    #[inline]
+    pub fn bounded(out: &'a mut Vec<u8>, version: Version, most: usize) -> Self {
+        Self { out, version, most }
+    }
+
+    /// How many more bytes may be written; see [`Self::bounded`].
+    pub fn room(&self) -> usize {
+        self.most.saturating_sub(self.out.len())
+    }
+
+    /// Whether what is written is dropped; see [`Self::bounded`].
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.out.len() > self.most
     }
 
     /// The version that replies are written in.
@@ -66,7 +84,9 @@ impl<'a> Reply<'a> {
     /// Appends bytes that are already encoded.
     #[inline]
     pub fn raw(&mut self, encoded: &[u8]) {
-        self.out.extend_from_slice(encoded);
+        if !self.is_full() {
+            self.out.extend_from_slice(encoded);
+        }
     }
 
     /// `+OK`.
@@ -137,6 +157,9 @@ impl<'a> Reply<'a> {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if self.is_full() {
+            return;
+        }
         self.out.reserve(bytes.len() + MAX_HEADER + 2);
         self.length(b'$', bytes.len());
         self.raw(bytes);
@@ -231,6 +254,9 @@ impl<'a> Reply<'a> {
 
     /// A double, in the shortest spelling that reads back as the same number. A bulk string in RESP2.
     pub fn double(&mut self, value: f64) {
+        if self.is_full() {
+            return;
+        }
         match self.version {
             Version::Resp2 => {
                 let begin = self.out.len();

@@ -111,26 +111,42 @@ impl OwnedRequest {
     pub fn as_request(&self) -> Request<'_> {
         Request::new(&self.buf, &self.spans)
     }
+
+    /// Bytes that it has allocated.
+    pub fn allocated(&self) -> usize {
+        self.buf.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
 }
 
 impl<A: AsRef<[u8]>> FromIterator<A> for OwnedRequest {
     fn from_iter<I: IntoIterator<Item = A>>(args: I) -> Self {
         let mut owned = Self::default();
+        owned.extend(args);
+        owned
+    }
+}
+
+impl<A: AsRef<[u8]>> Extend<A> for OwnedRequest {
+    fn extend<I: IntoIterator<Item = A>>(&mut self, args: I) {
         for arg in args {
-            let start = owned.buf.len();
-            owned.buf.extend_from_slice(arg.as_ref());
-            owned.spans.push(Span {
+            let start = self.buf.len();
+            self.buf.extend_from_slice(arg.as_ref());
+            self.spans.push(Span {
                 start,
-                end: owned.buf.len(),
+                end: self.buf.len(),
             });
         }
-        owned
     }
 }
 
 impl From<Request<'_>> for OwnedRequest {
     fn from(request: Request<'_>) -> Self {
-        request.iter().collect()
+        let mut owned = Self {
+            buf: Vec::with_capacity(request.iter().map(<[u8]>::len).sum()),
+            spans: Vec::with_capacity(request.len()),
+        };
+        owned.extend(request.iter());
+        owned
     }
 }
 
@@ -216,6 +232,16 @@ pub struct Parser {
 }
 
 impl Parser {
+    /// Bytes of the request that are parsed: headers, and arguments that are complete.
+    pub fn parsed(&self) -> usize {
+        self.pos
+    }
+
+    /// Whether the bytes that are missing are known to be the request's last.
+    pub fn awaits_last(&self) -> bool {
+        self.remaining == 1 && self.bulk.is_some()
+    }
+
     /// Parses on in `buf`, which begins at the first byte of the request.
     ///
     /// After [`Step::NeedMore`] call again with the same bytes and more behind them; the spans appended so far must

@@ -5,21 +5,25 @@
 //! connection owns no buffer at all. Only a request that has not arrived whole, and replies that the client
 //! does not take, are kept with the connection.
 
+mod input;
+mod limits;
+
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
 use smallvec::SmallVec;
 use tokio::io::ReadBuf;
-use tracing::{debug, info};
+use tracing::debug;
 
+use self::input::Input;
+pub use self::limits::{evict_clients, limit_of_all};
 use super::output::Output;
 use super::stream::Stream;
 use super::worker::{Local, Scratch, Worker};
-use crate::clients::Client;
+use crate::clients::{Client, Footprint};
 use crate::command::dispatch::{Batch, Flow, GROUP, Prepared};
 use crate::command::instance::unix_millis;
 use crate::protocol::{
@@ -28,10 +32,6 @@ use crate::protocol::{
 
 /// Replies are written when so many bytes have gathered, before further requests of the same read run.
 const FLUSH_AT: usize = 64 << 10;
-/// A buffer of its own grows by at least this much at a time.
-const READ_STEP: usize = 16 << 10;
-/// While more of an announced length is missing, at most this much is made ready beyond what has come.
-const MAX_READ_STEP: usize = 1 << 20;
 
 /// One client.
 pub struct Connection {
@@ -39,18 +39,14 @@ pub struct Connection {
     client: Client,
     input: Option<Box<Input>>,
     output: Output,
+    /// What the others think that it holds.
+    shown: Footprint,
+    /// Whether its replies are limited as they are written, before any of them is sent.
+    has_hard_limit: bool,
+    /// Whether it was seen not to take replies that it waits to get rid of requests for.
+    is_deaf: bool,
     local: Rc<Local>,
     worker: Rc<Worker>,
-}
-
-/// A request that has not arrived whole, or one that must wait.
-#[derive(Default)]
-struct Input {
-    bytes: BytesMut,
-    parser: Parser,
-    spans: Vec<Span>,
-    /// Bytes that are missing at least.
-    missing: usize,
 }
 
 /// How a turn ended.
@@ -59,6 +55,8 @@ enum Turn {
     Done,
     /// The next request has to wait until clients are no longer paused.
     Postponed,
+    /// The client has to take replies before it is served further.
+    Backlogged,
     /// Replies are to be flushed, then the connection closed.
     Closing,
     /// The connection is over.
@@ -73,6 +71,9 @@ impl Connection {
             client,
             input: None,
             output: Output::default(),
+            shown: Footprint::default(),
+            has_hard_limit: false,
+            is_deaf: false,
             local,
             worker,
         }
@@ -80,12 +81,20 @@ impl Connection {
 
     /// Serves the client until one side ends it.
     pub async fn serve(mut self) {
-        let mut turn = Turn::Done;
+        let mut turn = if self.settle(&Rc::clone(&self.worker)) {
+            Turn::Done
+        } else {
+            Turn::Closed
+        };
         loop {
             turn = match turn {
                 Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
                 Turn::Postponed => {
                     self.wait_for_resume().await;
+                    self.run_kept()
+                }
+                Turn::Backlogged => {
+                    self.wait_for_reader().await;
                     self.run_kept()
                 }
                 Turn::Closing => {
@@ -96,7 +105,7 @@ impl Connection {
             }
         }
         self.client.unwatch(&self.worker.instance.keyspace);
-        self.worker.instance.clients.unregister(self.client.id);
+        self.worker.instance.clients.unregister(&self.client.handle);
         self.worker.forget(self.client.id);
     }
 
@@ -105,14 +114,21 @@ impl Connection {
         if self.local.is_killed() {
             return Poll::Ready(Turn::Closed);
         }
-        if !self.output.is_empty() && self.poll_flush(cx).is_ready_err() {
+        let worker = Rc::clone(&self.worker);
+        if !self.output.is_empty() && (self.poll_flush(cx).is_ready_err() || !self.settle(&worker))
+        {
             return Poll::Ready(Turn::Closed);
         }
-        let worker = Rc::clone(&self.worker);
         let scratch = &mut *worker.scratch.borrow_mut();
         let read = match &mut self.input {
-            None => poll_into(&mut self.stream, cx, &mut scratch.read),
-            Some(input) => poll_onto(&mut self.stream, cx, input),
+            Some(input) if input.is_large() => poll_onto(&mut self.stream, cx, input),
+            input => {
+                let read = poll_into(&mut self.stream, cx, &mut scratch.read);
+                if let (Poll::Ready(Ok(read)), Some(input)) = (&read, input) {
+                    input.append(&scratch.read[..*read]);
+                }
+                read
+            }
         };
         let read = match read {
             Poll::Pending => {
@@ -129,6 +145,10 @@ impl Connection {
 
     /// Runs the requests in the input, or in the first `read` bytes of the worker's buffer.
     fn handle(&mut self, worker: &Worker, scratch: &mut Scratch, read: usize) -> Turn {
+        // What has come may be too much, though it will not be there any more when it has run.
+        if self.input.is_some() && !self.settle(worker) {
+            return Turn::Closed;
+        }
         let Scratch {
             read: buffer,
             replies,
@@ -138,17 +158,11 @@ impl Connection {
             None => {
                 spans.clear();
                 let mut parser = Parser::default();
-                let (used, served) =
-                    self.serve_bytes(worker, &buffer[..read], &mut parser, spans, replies);
-                if used < read && !matches!(served, Served::Close) {
-                    let spans = spans.clone();
-                    let bytes = BytesMut::from(&buffer[used..read]);
-                    self.input = Some(Box::new(Input {
-                        bytes,
-                        parser,
-                        spans,
-                        missing: served.missing(),
-                    }));
+                let bytes = &buffer[..read];
+                let (used, served) = self.serve_bytes(worker, bytes, &mut parser, spans, replies);
+                if used < read {
+                    let input = Input::new(&bytes[used..], parser, spans, served.missing());
+                    self.input = Some(Box::new(input));
                 }
                 served
             }
@@ -157,28 +171,35 @@ impl Connection {
                     bytes,
                     parser,
                     spans,
-                    missing,
+                    ..
                 } = &mut *input;
                 let (used, served) = self.serve_bytes(worker, bytes, parser, spans, replies);
-                bytes.advance(used);
-                *missing = served.missing();
-                if !bytes.is_empty() && !matches!(served, Served::Close) {
+                if used < bytes.len() {
+                    input.advance(used, served.missing());
                     self.input = Some(input);
                 }
                 served
             }
         };
+        if replies.len() > self.client.reply_room {
+            let length = std::mem::take(replies).len();
+            self.overflow(worker, length);
+            return Turn::Closed;
+        }
         let sent = self.send(worker, replies);
         if replies.capacity() > super::worker::MAX_KEPT_REPLIES {
             *replies = Vec::new();
         }
-        self.show(worker);
-        if sent.is_err() || self.exceeds_limits(worker) {
+        let handle = &self.client.handle;
+        handle.last_interaction.store(worker.now(), Relaxed);
+        if sent.is_err() || !self.settle(worker) {
             return Turn::Closed;
         }
         match served {
             Served::Close => Turn::Closing,
             Served::Postponed => Turn::Postponed,
+            Served::Backlogged => Turn::Backlogged,
+            Served::All(_) if self.is_backlogged(worker) => Turn::Backlogged,
             Served::All(_) => Turn::Done,
         }
     }
@@ -194,8 +215,7 @@ impl Connection {
         replies: &mut Vec<u8>,
     ) -> (usize, Served) {
         let mut batch = worker.batch();
-        let handle = &self.client.handle;
-        handle.query_buffer.store(bytes.len() as u64, Relaxed);
+        self.measure_room(worker, &batch.config);
         let mut at = 0;
         loop {
             let mut group: SmallVec<[Place; GROUP]> = SmallVec::new();
@@ -253,11 +273,15 @@ impl Connection {
                     }
                 }
             }
-            if replies.len() >= FLUSH_AT {
-                let limit = &batch.config.clients.client_output_buffer_limit.normal;
-                if self.send(worker, replies).is_err() || self.output.exceeds(limit) {
+            // Under a limit, what one read brings counts as one.
+            if replies.len() >= FLUSH_AT && !self.has_hard_limit {
+                if self.send(worker, replies).is_err() || !self.settle(worker) {
                     return (bytes.len(), Served::Close);
                 }
+                if self.is_backlogged(worker) {
+                    return (at, Served::Backlogged);
+                }
+                self.measure_room(worker, &batch.config);
             }
         }
     }
@@ -326,6 +350,7 @@ impl Connection {
     fn send(&mut self, worker: &Worker, replies: &mut Vec<u8>) -> io::Result<()> {
         // Who has a reply may ask another worker, which must already see what the command did to the client.
         self.client.publish();
+        self.tell(worker);
         if replies.is_empty() {
             return Ok(());
         }
@@ -340,71 +365,23 @@ impl Connection {
         let flushed = self.output.poll_flush(&mut self.stream, cx, &mut sent);
         self.worker.stats().writes.add(1);
         self.worker.stats().bytes_out.add(sent as u64);
-        self.client
-            .handle
-            .output_buffer
-            .store(self.output.len() as u64, Relaxed);
         flushed
     }
 
-    /// Flushes before the end; ready when all is written or nothing more can be.
+    /// Goes on writing what waits; ready when all is written, or nothing more can be or is to be.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
         if self.local.is_killed() {
             return Poll::Ready(());
         }
         self.local.park(cx.waker());
-        self.poll_flush(cx).map(|_| ())
-    }
-
-    /// Shows other workers the buffers and the time that CLIENT LIST tells.
-    #[inline]
-    fn show(&self, worker: &Worker) {
-        let handle = &self.client.handle;
-        handle.last_interaction.store(worker.now(), Relaxed);
-        let (len, capacity) = self
-            .input
-            .as_ref()
-            .map_or((0, 0), |input| (input.bytes.len(), input.bytes.capacity()));
-        handle.query_buffer.store(len as u64, Relaxed);
-        handle.query_buffer_capacity.store(capacity as u64, Relaxed);
-        handle
-            .output_buffer
-            .store(self.output.len() as u64, Relaxed);
-    }
-
-    /// Whether the client keeps more with us than the configuration allows.
-    #[inline]
-    fn exceeds_limits(&mut self, worker: &Worker) -> bool {
-        if self.input.is_none() && self.output.is_empty() && self.client.transaction.is_none() {
-            return false;
+        let flushed = self.poll_flush(cx).map(|_| ());
+        if self.settle(&worker) {
+            flushed
+        } else {
+            self.local.kill();
+            Poll::Ready(())
         }
-        let config = worker.config();
-        let peer = || self.client.handle.kind.peer();
-        let unread = self.input.as_ref().map_or(0, |input| input.bytes.len());
-        let queued = self.client.transaction.as_ref().map_or(0, |it| it.bytes);
-        if unread + queued > config.clients.client_query_buffer_limit {
-            info!(
-                "Closing client {} at {}: its request or transaction is larger than client-query-buffer-limit",
-                self.client.id,
-                peer()
-            );
-            worker.stats().query_limit_disconnections.add(1);
-            return true;
-        }
-        if self
-            .output
-            .exceeds(&config.clients.client_output_buffer_limit.normal)
-        {
-            info!(
-                "Closing client {} at {}: {} bytes of replies wait for it, above client-output-buffer-limit",
-                self.client.id,
-                peer(),
-                self.output.len()
-            );
-            worker.stats().output_limit_disconnections.add(1);
-            return true;
-        }
-        false
     }
 
     /// Waits until clients are no longer paused, or this one is killed.
@@ -442,6 +419,8 @@ enum Served {
     All(usize),
     /// A request has to wait.
     Postponed,
+    /// A request has to wait until the client has taken replies.
+    Backlogged,
     /// The connection is to end.
     Close,
 }
@@ -450,7 +429,7 @@ impl Served {
     fn missing(&self) -> usize {
         match self {
             Served::All(missing) => *missing,
-            Served::Postponed | Served::Close => 0,
+            Served::Postponed | Served::Backlogged | Served::Close => 0,
         }
     }
 }
@@ -495,16 +474,12 @@ fn poll_into(
         .map_ok(|()| buffer.filled().len())
 }
 
-/// Reads behind what is there of a request.
+/// Reads behind what is there of a request. Room is made when something is there to read, and not before.
 fn poll_onto(
     stream: &mut Stream,
     cx: &mut Context<'_>,
     input: &mut Input,
 ) -> Poll<io::Result<usize>> {
-    // What was announced is made ready only in proportion to what has come.
-    let earned = input.bytes.len().clamp(READ_STEP, MAX_READ_STEP);
-    input
-        .bytes
-        .reserve(input.missing.clamp(1, earned).max(READ_STEP));
-    stream.poll_read_onto(cx, &mut input.bytes)
+    ready!(stream.poll_read_ready(cx))?;
+    stream.poll_read_onto(cx, input.room())
 }

@@ -88,7 +88,9 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
     runtime.block_on(async {
         let listeners = listener::bind(&config)?;
         let pidfile = shutdown::PidFile::write(&config.general.pidfile);
+        let limit = connection::limit_of_all(&config);
         let instance = Instance::new(config, config_file, workers)?;
+        instance.clients.memory.set_limit(limit);
         let crew = worker::start(&instance).map_err(system("Could not start a worker thread"))?;
         info!(
             "Server initialized: {workers} worker threads, {} databases",

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::stream::Stream;
 use crate::config::OutputLimit;
 
-/// A block that may take further replies; a larger reply gets one of its own.
+/// A block that may take further replies, in bytes; a larger reply gets one of its own.
 const BLOCK: usize = 16 << 10;
 
 /// Replies that the socket did not take, oldest first. Empty, and without memory, for a client that reads.
@@ -19,6 +19,9 @@ pub struct Output {
     written: usize,
     /// Bytes in all blocks that are not.
     pending: usize,
+    /// Bytes that the blocks take.
+    allocated: usize,
+    /// Since when so much waits that it must not for long.
     above_soft_limit: Option<Instant>,
 }
 
@@ -26,6 +29,16 @@ impl Output {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.pending
+    }
+
+    /// How many blocks hold them.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Bytes that the blocks take, and the list of them.
+    pub fn memory(&self) -> usize {
+        self.allocated + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 
     /// Whether nothing waits.
@@ -49,22 +62,35 @@ impl Output {
             }
         }
         if sent < replies.len() {
-            self.keep(&replies[sent..]);
+            self.keep(replies, sent);
         }
         replies.clear();
         Ok(sent)
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        self.pending += bytes.len();
-        match self.blocks.back_mut() {
-            Some(last) if last.len() + bytes.len() <= BLOCK => last.extend_from_slice(bytes),
-            _ => {
-                let mut block = Vec::with_capacity(bytes.len().max(BLOCK));
-                block.extend_from_slice(bytes);
-                self.blocks.push_back(block);
-            }
+    /// Keeps the replies, of which the first `sent` bytes are written.
+    fn keep(&mut self, replies: &mut Vec<u8>, sent: usize) {
+        let rest = &replies[sent..];
+        self.pending += rest.len();
+        if let Some(last) = self.blocks.back_mut()
+            && last.len() + rest.len() <= BLOCK
+        {
+            self.allocated -= last.capacity();
+            last.extend_from_slice(rest);
+            self.allocated += last.capacity();
+            return;
         }
+        let block = if rest.len() > BLOCK && rest.len() > replies.capacity() / 2 {
+            if sent > 0 {
+                // Then nothing waited before, and this becomes the first block.
+                self.written = sent;
+            }
+            std::mem::take(replies)
+        } else {
+            rest.to_vec()
+        };
+        self.allocated += block.capacity();
+        self.blocks.push_back(block);
     }
 
     /// Writes what waits; ready when nothing does. Answers how many bytes were written.
@@ -83,25 +109,22 @@ impl Output {
             self.written += n;
             self.pending -= n;
             if self.written == first.len() {
+                self.allocated -= first.capacity();
                 self.blocks.pop_front();
                 self.written = 0;
             }
         }
-        self.above_soft_limit = None;
+        *self = Output::default();
         Poll::Ready(Ok(()))
     }
 
-    /// Whether the client is to be cut off.
-    pub fn exceeds(&mut self, limit: &OutputLimit) -> bool {
-        let above = |bound: u64| bound != 0 && self.pending as u64 > bound;
-        if above(limit.hard) {
-            return true;
-        }
-        if !above(limit.soft) {
+    /// Whether more waits than the soft limit, and for longer than it allows.
+    pub fn is_above_soft(&mut self, limit: &OutputLimit) -> bool {
+        if limit.soft == 0 || (self.pending as u64) < limit.soft {
             self.above_soft_limit = None;
             return false;
         }
         let since = *self.above_soft_limit.get_or_insert_with(Instant::now);
-        since.elapsed().as_secs() > limit.soft_seconds
+        since.elapsed() > Duration::from_secs(limit.soft_seconds)
     }
 }

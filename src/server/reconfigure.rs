@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
+use super::connection::{evict_clients, limit_of_all};
 use super::descriptors;
 use super::listener::{self, Listener};
 use super::worker::Crew;
@@ -108,6 +109,10 @@ impl Listening {
         warn_of_eviction(&self.instance, old, new);
         log::set_level(new.general.loglevel);
         log::set_format(new.general.log_format);
+        if let Some(instance) = self.instance.upgrade() {
+            instance.clients.memory.set_limit(limit_of_all(new));
+            evict_clients(&instance);
+        }
         Ok(())
     }
 }

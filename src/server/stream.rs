@@ -4,7 +4,6 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -50,11 +49,19 @@ impl Stream {
         }
     }
 
+    /// Ready when a read may find something.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_read_ready(cx),
+            Stream::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
     /// Reads what is there behind `bytes`, as far as its capacity goes, or asks to be woken when something is there.
     pub fn poll_read_onto(
         &mut self,
         cx: &mut Context<'_>,
-        bytes: &mut BytesMut,
+        bytes: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
         match self {
             Stream::Tcp(stream) => pin!(stream.read_buf(bytes)).poll(cx),

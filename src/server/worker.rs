@@ -31,7 +31,7 @@ use crate::telemetry::WorkerStats;
 const READ_BUFFER: usize = 64 << 10;
 /// A reply buffer that a giant reply made larger than this is given back.
 pub(super) const MAX_KEPT_REPLIES: usize = 1 << 20;
-/// How often idle clients are looked for.
+/// How often clients are looked for that are idle, or do not take their replies.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// How long connections may take to end at shutdown.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -143,6 +143,8 @@ pub struct Scratch {
 #[derive(Default)]
 pub struct Local {
     killed: Cell<bool>,
+    /// Whether replies wait that the client does not take.
+    pub has_output: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -161,8 +163,14 @@ impl Local {
         }
     }
 
-    fn kill(&self) {
+    /// Ends the connection.
+    pub fn kill(&self) {
         self.killed.set(true);
+        self.wake();
+    }
+
+    /// Lets the connection look after itself.
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -201,7 +209,10 @@ impl Worker {
                         connection.kill();
                     }
                 }
-                _ = idle_check.tick() => self.end_idle(),
+                _ = idle_check.tick() => {
+                    self.end_idle();
+                    self.wake_unread();
+                }
                 else => return,
             }
         }
@@ -250,6 +261,15 @@ impl Worker {
             if now.saturating_sub(handle.last_interaction.load(Relaxed)) > limit {
                 debug!("Closing idle client {id} at {}", handle.kind.peer());
                 connection.kill();
+            }
+        }
+    }
+
+    /// Wakes the connections whose replies are not taken: their time may be over.
+    fn wake_unread(&self) {
+        for connection in self.connections.borrow().values() {
+            if connection.has_output.get() {
+                connection.wake();
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Where the memory is: what INFO's memory section, MEMORY STATS and MEMORY DOCTOR have in common.
 
 use std::sync::LazyLock;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Telemetry, cgroup};
 use crate::allocator;
@@ -38,10 +37,6 @@ impl MemoryReport {
         databases: &[Counts],
     ) -> MemoryReport {
         let used = allocator::allocated_exactly() as u64;
-        let clients = clients.all();
-        let buffered = |client: &clients::Handle| {
-            client.query_buffer_capacity.load(Relaxed) + client.output_buffer.load(Relaxed)
-        };
         MemoryReport {
             used,
             peak: telemetry.peak_memory(used),
@@ -50,7 +45,7 @@ impl MemoryReport {
                 all: used,
                 anonymous: used,
             }),
-            clients: clients.iter().map(|client| buffered(client)).sum(),
+            clients: clients.memory.sum() as u64,
             connected: clients.len(),
             databases: databases.iter().map(Bookkeeping::of).collect(),
             keys: databases.iter().map(|database| database.keys as u64).sum(),

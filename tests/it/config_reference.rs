@@ -36,6 +36,7 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[
     ("lazyfree-lazy-server-del", IN_THE_BACKGROUND),
     ("lazyfree-lazy-user-del", IN_THE_BACKGROUND),
     ("lazyfree-lazy-user-flush", IN_THE_BACKGROUND),
+    ("maxmemory-clients", "clients pay before keys"),
 ];
 
 #[test]

@@ -17,9 +17,9 @@ directives! {
         /// client-output-buffer-limit <normal|replica|pubsub> <hard> <soft> <soft seconds>
         /// The client is disconnected at <hard>, or after <soft seconds> above <soft>. 0 means no limit.
         client_output_buffer_limit: OutputLimits = OutputLimits::default() => OutputBuffers;
-        /// Bytes that all clients together may take, or a percentage of maxmemory. 0 means no limit.
-        maxmemory_clients: MemoryLimit = MemoryLimit::Bytes(0) => MemoryOrPercent { max: LONG_MAX },
-            inert("clients are limited one by one, by client-output-buffer-limit and client-query-buffer-limit");
+        /// Bytes that all clients together may take, or a percentage of maxmemory: the largest are disconnected when it
+        /// is reached, but for those that said CLIENT NO-EVICT. At least 128kb; 0 means no limit.
+        maxmemory_clients: MemoryLimit = MemoryLimit::Percent(10) => MemoryOrPercent { max: LONG_MAX };
         /// Keys that are remembered for client-side caching. 0 means no limit.
         tracking_table_max_keys: u64 = 1_000_000 => integer(0, i64::MAX),
             inert("client-side caching is not supported yet");

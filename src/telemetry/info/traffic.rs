@@ -8,19 +8,14 @@ use crate::telemetry::stats::CommandTotals;
 
 pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
     let clients = sources.clients.all();
-    let most = |bytes: fn(&crate::clients::Handle) -> u64| {
-        clients
-            .iter()
-            .map(|client| bytes(client))
-            .max()
-            .unwrap_or(0)
-    };
+    let held = || clients.iter().map(|client| client.account.footprint());
+    let (input, output) = sources.clients.memory.largest_recently();
     fields!(text;
         connected_clients: clients.len(),
         cluster_connections: 0,
         maxclients: sources.config.clients.maxclients,
-        client_recent_max_input_buffer: most(|client| client.query_buffer_capacity.load(Relaxed)),
-        client_recent_max_output_buffer: most(|client| client.output_buffer.load(Relaxed)),
+        client_recent_max_input_buffer: held().map(|held| held.input()).fold(input, usize::max),
+        client_recent_max_output_buffer: held().map(|held| held.output).fold(output, usize::max),
         blocked_clients: clients.iter().filter(|client| client.blocked.load(Relaxed)).count(),
         tracking_clients: 0,
         clients_in_timeout_table: 0,
@@ -59,7 +54,7 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
         expired_time_cap_reached_count: expiry.time_cap_reached(),
         expire_cycle_cpu_milliseconds: expiry.busy().as_millis(),
         evicted_keys: telemetry.sum(|worker| &worker.effects.evicted),
-        evicted_clients: 0,
+        evicted_clients: sources.clients.memory.evicted(),
         total_eviction_exceeded_time: sources.keyspace.evictions.total().as_millis(),
         current_eviction_exceeded_time: sources.keyspace.evictions.current().as_millis(),
         keyspace_hits: telemetry.sum(|worker| &worker.effects.hits),
@@ -87,6 +82,8 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
         total_writes_processed: telemetry.sum(|worker| &worker.writes),
         io_threaded_reads_processed: 0,
         io_threaded_writes_processed: 0,
+        client_query_buffer_limit_disconnections: telemetry.sum(|worker| &worker.query_limit_disconnections),
+        client_output_buffer_limit_disconnections: telemetry.sum(|worker| &worker.output_limit_disconnections),
         reply_buffer_shrinks: 0,
         reply_buffer_expands: 0,
         // There is no one event loop: a turn of it is a read with the commands that it brought.
