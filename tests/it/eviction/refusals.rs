@@ -113,7 +113,8 @@ fn nothing_to_evict_is_refused_until_something_goes() {
         let replies = client.try_pipeline(&fillers).expect("replies");
         let refused = replies.iter().filter(|reply| reply.is_error()).count();
         assert!((200..1000).contains(&refused), "{policy}: {refused}");
-        assert_eq!(replies[999], Value::Error(OOM.into()));
+        let first = replies.iter().find(|reply| reply.is_error());
+        assert_eq!(first, Some(&Value::Error(OOM.into())));
         // Nobody went who should not, reading goes on, and what is deleted makes room.
         assert_eq!(client.line("DBSIZE").int() as usize, 1000 - refused);
         assert_eq!(client.line("GET 0").bytes().len(), 10_000);
