@@ -102,6 +102,7 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
         instance.apply_config.get_or_init(|| Box::new(apply));
         let background = background::start(&instance)
             .map_err(system("Could not start the background thread"))?;
+        instance.telemetry.ready();
         shutdown::wait(&instance).await;
         drop(background);
         drop(pidfile);

@@ -17,6 +17,7 @@ use tracing::{debug, info};
 
 use super::connection::Connection;
 use super::stream::Accepted;
+use crate::allocator::pages;
 use crate::clients::{Client, Kind, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
@@ -25,7 +26,7 @@ use crate::command::room;
 use crate::config::Config;
 use crate::keyspace::evict::Evictor;
 use crate::protocol::Span;
-use crate::telemetry::WorkerStats;
+use crate::telemetry::{WorkerStats, memory};
 
 /// Bytes that one read may bring.
 const READ_BUFFER: usize = 64 << 10;
@@ -127,6 +128,7 @@ pub struct Worker {
     signals: UnboundedSender<Signal>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
     now: Cell<u64>,
+    next_collection: Cell<Instant>,
 }
 
 /// Buffers that a connection uses during its turn.
@@ -191,6 +193,7 @@ impl Worker {
             signals,
             connections: RefCell::default(),
             now: Cell::new(unix_millis()),
+            next_collection: Cell::new(Instant::now()),
         }
     }
 
@@ -212,6 +215,7 @@ impl Worker {
                 _ = idle_check.tick() => {
                     self.end_idle();
                     self.wake_unread();
+                    self.collect();
                 }
                 else => return,
             }
@@ -271,6 +275,18 @@ impl Worker {
             if connection.has_output.get() {
                 connection.wake();
             }
+        }
+    }
+
+    /// Takes back the worker's memory that others freed: expiry, eviction and other workers free keys that it made. It would
+    /// find it when it next needs such blocks, which may be never.
+    fn collect(&self) {
+        /// Where it takes long, it takes no more than this part of the time.
+        const SHARE: u32 = 100;
+        let begin = Instant::now();
+        if begin >= self.next_collection.get() && memory::is_much_free() {
+            pages::collect();
+            self.next_collection.set(begin + begin.elapsed() * SHARE);
         }
     }
 

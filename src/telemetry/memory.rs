@@ -40,7 +40,7 @@ impl MemoryReport {
         MemoryReport {
             used,
             peak: telemetry.peak_memory(used),
-            startup: telemetry.startup_memory,
+            startup: telemetry.startup_memory(),
             resident: Resident::now().unwrap_or(Resident {
                 all: used,
                 anonymous: used,
@@ -162,6 +162,13 @@ impl Resident {
             anonymous: listed(&text, "RssAnon:")?,
         })
     }
+}
+
+/// Whether so much of what the allocator holds is free that threads should look for what they can give back.
+pub fn is_much_free() -> bool {
+    const MUCH: u64 = 16 << 20;
+    let used = allocator::allocated() as u64;
+    Resident::now().is_some_and(|resident| resident.anonymous > used + MUCH.max(used / 8))
 }
 
 /// The memory of the machine in bytes; 0 where the system does not tell.

@@ -106,8 +106,7 @@ pub struct Telemetry {
     pub rejected_connections: AtomicU64,
     /// Failed AUTHs.
     pub auth_failures: AtomicU64,
-    /// Bytes handed out by the allocator when the server started.
-    pub startup_memory: u64,
+    startup_memory: AtomicU64,
     peak_memory: AtomicU64,
     rates: Rates<4>,
     errors: Mutex<BTreeMap<String, u64>>,
@@ -133,15 +132,14 @@ impl Telemetry {
             by_command: (0..commands).map(|_| CommandStats::default()).collect(),
             ..WorkerStats::default()
         };
-        let startup_memory = allocator::allocated_exactly() as u64;
         Telemetry {
             workers: (0..workers).map(|_| worker()).collect(),
             clock: Clock::new(),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
             auth_failures: AtomicU64::new(0),
-            startup_memory,
-            peak_memory: AtomicU64::new(startup_memory),
+            startup_memory: AtomicU64::new(0),
+            peak_memory: AtomicU64::new(0),
             rates: Rates::new(Instant::now()),
             errors: Mutex::new(BTreeMap::new()),
         }
@@ -180,6 +178,17 @@ impl Telemetry {
             bytes_out,
             reads,
         }
+    }
+
+    /// Notes that the server is ready: what is handed out now is what it needs itself.
+    pub fn ready(&self) {
+        let used = allocator::allocated_exactly() as u64;
+        self.startup_memory.store(used, Relaxed);
+    }
+
+    /// Bytes that the allocator had handed out when the server was ready.
+    pub fn startup_memory(&self) -> u64 {
+        self.startup_memory.load(Relaxed)
     }
 
     /// The most memory that the allocator was seen to have handed out, `now` among it; in bytes.

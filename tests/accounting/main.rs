@@ -6,6 +6,7 @@
 mod support;
 
 mod allocator;
+mod resident;
 mod usage;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -15,7 +16,7 @@ use minium::allocator::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Keeps the other tests from allocating meanwhile.
+/// Keeps the other tests from allocating meanwhile, as those over a socket do for their commands.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock()

@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
-use crate::command;
 use crate::support::{Client, PATIENCE, Server, Setup, Value, holds_within};
+use crate::{alone, command};
 
 type Words = Vec<Vec<u8>>;
 
@@ -157,6 +157,7 @@ const KINDS: &[Kind] = &[
 
 #[test]
 fn memory_usage_is_what_a_key_really_takes() {
+    let _alone = alone();
     let server = Setup::minium().start();
     let mut client = server.connect();
     let mut wrong = Vec::new();
@@ -244,6 +245,7 @@ fn random_commands(rng: &mut Rng, count: usize) -> Vec<Words> {
 /// Whatever was done, what is used is the sum of what the keys take; and nothing once they are gone.
 #[test]
 fn use_is_the_sum_of_the_keys_after_any_commands() {
+    let _alone = alone();
     /// Buffers of the server, which are larger at one time than at another.
     const CONSTANT: i64 = 128 << 10;
     let server: Server = Setup::minium().start();
