@@ -23,7 +23,7 @@ choices! {
 directives! {
     /// How much memory the data may take, and how it is given back.
     pub struct Memory as memory, "MEMORY" {
-        /// Bytes that the data may take, or a percentage of the machine's memory. 0 means no limit.
+        /// Bytes that the data may take, or a percentage of the container's or else the machine's memory. 0 means no limit.
         maxmemory: MemoryLimit = MemoryLimit::Bytes(0) => MemoryOrPercent { max: u64::MAX };
         /// Which keys make room then: volatile-lru, volatile-lfu, volatile-random or volatile-ttl among those
         /// that expire, allkeys-lru, allkeys-lfu or allkeys-random among all; noeviction refuses writes instead. Not in
