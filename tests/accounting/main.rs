@@ -6,6 +6,7 @@
 mod support;
 
 mod allocator;
+mod report;
 mod resident;
 mod usage;
 
