@@ -16,9 +16,9 @@ def write(options, figures, shares, policies):
         put = lambda *lines: print(*lines, sep="\n", file=file)
         put(f"# {os.path.basename(options.document)[:10]}: which keys are kept: hit ratios beside redis-server 7.0.15", "",
             *machine(), "", *method(options, figures), "", f"![hit ratio by trace, share and policy]({image})", "",
-            "## Against redis-server, policy by policy", "",
+            "## Policy by policy", "",
             "Points of hit ratio by which Minium is ahead, on average over all traces and shares, at worst, and without the loop, which fits",
-            "into the same memory here and does not there.", "", *comparison(options, cells, ratio), "",
+            "into the same memory here and does not there. (Exact LRU and Belady: of caches that hold as many keys as Minium does.)", "", *comparison(options, cells, ratio), "",
             "## Hit ratios, in percent of all requests", "")
         for kind in "allkeys", "volatile", "":
             group = [column for column in columns if column[1].partition("-")[0] == kind or not (kind or "-" in column[1])]
@@ -39,8 +39,8 @@ def row(words):
 def machine():
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    return [f"Minium {commit}; redis-server {redis.removeprefix('v=')}; {os.cpu_count()} processors, "
-            f"{platform.system()} {platform.release()}. Command: `benches/hit_ratio/run.py {'DATE-hit-ratio'}`."]
+    return [f"Minium at {commit}; redis-server {redis.removeprefix('v=')}; {os.cpu_count()} processors, "
+            f"{platform.system()} {platform.release()}. Command: `benches/hit_ratio/run.py docs/benchmarks/DATE-hit-ratio`."]
 
 
 def method(options, figures):
@@ -59,16 +59,17 @@ def method(options, figures):
 
 
 def comparison(options, cells, ratio):
-    yield row(["Minium", "beside redis-server", "mean", "worst", "where", "mean without loop"])
+    yield row(["Minium", "beside", "mean", "worst", "where", "mean without loop"])
     yield row(["---", "---", "---:", "---:", "---", "---:"])
-    pairs = [(policy, policy) for policy in options.policies if policy != "allkeys-lhd"]
+    pairs = [(policy, ("redis", policy)) for policy in options.policies if policy != "allkeys-lhd"]
     if "allkeys-lhd" in options.policies:
-        pairs += [("allkeys-lhd", "allkeys-lru"), ("allkeys-lhd", "allkeys-lfu")]
+        others = ("redis", "allkeys-lru"), ("redis", "allkeys-lfu"), ("minium", "exact LRU"), ("minium", "Belady")
+        pairs += [("allkeys-lhd", other) for other in others if other[1] in (*options.policies, *BOUNDS)]
     for ours, theirs in pairs:
-        ahead = {cell: ratio(cell, ("minium", ours)) - ratio(cell, ("redis", theirs)) for cell in cells}
+        ahead = {cell: ratio(cell, ("minium", ours)) - ratio(cell, theirs) for cell in cells}
         worst = min(ahead, key=ahead.get)
         looped = [lead for cell, lead in ahead.items() if not cell.startswith("loop")]
-        yield row([ours, theirs, f"{statistics.fmean(ahead.values()):+.2f}", f"{ahead[worst]:+.2f}", worst,
+        yield row([ours, " ".join(theirs), f"{statistics.fmean(ahead.values()):+.2f}", f"{ahead[worst]:+.2f}", worst,
                    f"{statistics.fmean(looped):+.2f}"])
 
 

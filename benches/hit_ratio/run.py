@@ -3,8 +3,8 @@
 
     cargo build --release && benches/hit_ratio/run.py docs/benchmarks/DATE-hit-ratio
 
-Writes DATE-hit-ratio.md and DATE-hit-ratio.svg, and keeps what it has measured in DATE-hit-ratio.json, so that a run that
-was interrupted goes on where it was. Needs redis-server, and cc for the clock that is preloaded into both servers.
+Writes DATE-hit-ratio.md and DATE-hit-ratio.svg, and keeps what it has measured in target/DATE-hit-ratio.json, so that a run that
+was interrupted goes on where it was; some three hundred replays take about an hour. Needs redis-server, and cc for the clock that is preloaded into both servers.
 
 maxmemory is what the server uses when empty, and room for keys that is the same for both: 5%, 10% or 25% of what all keys of the
 trace take in redis-server. (Minium uses less when empty, so its maxmemory is the lower one; of small caches like these that would
@@ -60,7 +60,8 @@ def main():
     parser.add_argument("--traces", nargs="*", default=list(traces.TRACES))
     parser.add_argument("--policies", nargs="*", default=POLICIES["minium"])
     options = parser.parse_args()
-    figures = Figures(options.document + ".json")
+    kept = os.path.join(replay.HERE, "../../target", os.path.basename(options.document) + ".json")
+    figures = Figures(kept)
     with tempfile.TemporaryDirectory() as folder:
         replay.compile_clock(folder)
         for name in options.traces:
