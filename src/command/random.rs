@@ -18,6 +18,8 @@ pub struct Wanted {
     with_values: bool,
     /// Bytes that drawing the same elements again and again may bring into the reply.
     limit: usize,
+    /// Whether the client is cut off before its reply is as long.
+    is_cut_off: bool,
 }
 
 /// The elements of a reply, as they are written.
@@ -64,10 +66,14 @@ impl Wanted {
         } else {
             Sampling::Distinct(number)
         };
+        let clients = &call.config.clients;
+        let limit = clients.proto_max_bulk_len;
+        let hard = clients.client_output_buffer_limit.normal.hard;
         Ok(Some(Wanted {
             sampling,
             with_values,
-            limit: call.config.clients.proto_max_bulk_len,
+            limit,
+            is_cut_off: hard != 0 && hard <= limit as u64,
         }))
     }
 
@@ -98,10 +104,8 @@ impl Wanted {
         match self.sampling {
             Sampling::Distinct(0) => {}
             Sampling::Distinct(_) => sample(self.sampling, &mut elements),
-            // Told at once where it is certain, and not after so many draws; but who cannot take as much is to be cut off.
-            Sampling::Repeated(count)
-                if count > self.limit / SHORTEST && elements.reply.room() > self.limit =>
-            {
+            // Told at once where it is certain, and not after so many draws.
+            Sampling::Repeated(count) if count > self.limit / SHORTEST && !self.is_cut_off => {
                 return Err(too_long());
             }
             Sampling::Repeated(mut left) => {

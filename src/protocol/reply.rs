@@ -41,11 +41,6 @@ impl<'a> Reply<'a> {
         Self { out, version, most }
     }
 
-    /// How many more bytes may be written; see [`Self::bounded`].
-    pub fn room(&self) -> usize {
-        self.most.saturating_sub(self.out.len())
-    }
-
     /// Whether what is written is dropped; see [`Self::bounded`].
     #[inline]
     pub fn is_full(&self) -> bool {
@@ -110,7 +105,7 @@ impl<'a> Reply<'a> {
     /// A status line, which must not contain a line end.
     pub fn simple(&mut self, status: &str) {
         debug_assert!(!status.contains(['\r', '\n']), "a status is one line");
-        self.out.push(b'+');
+        self.raw(b"+");
         self.raw(status.as_bytes());
         self.line_end();
     }
@@ -128,6 +123,9 @@ impl<'a> Reply<'a> {
     }
 
     fn error_with(&mut self, write_text: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_full() {
+            return;
+        }
         self.out.push(b'-');
         let start = self.out.len();
         write_text(self.out);
@@ -286,7 +284,7 @@ impl<'a> Reply<'a> {
         match self.version {
             Version::Resp2 => self.bulk(digits.as_bytes()),
             Version::Resp3 => {
-                self.out.push(b'(');
+                self.raw(b"(");
                 self.raw(digits.as_bytes());
                 self.line_end();
             }
@@ -487,6 +485,39 @@ mod tests {
             &format!("+OK\r\n*2\r\n$1\r\nk\r\n*11\r\n{elements}*0\r\n*0\r\n"),
             &format!("+OK\r\n%1\r\n$1\r\nk\r\n~11\r\n{elements}*0\r\n>0\r\n"),
         );
+    }
+
+    #[test]
+    fn beyond_its_bound_a_reply_does_not_grow() {
+        const BOUND: usize = 100;
+        let kinds: &[fn(&mut Reply<'_>)] = &[
+            |reply| reply.simple("status"),
+            |reply| reply.error("ERR text"),
+            |reply| reply.int(-12_345),
+            |reply| reply.bulk(b"some bytes"),
+            |reply| reply.bulk_int(7),
+            |reply| reply.null(),
+            |reply| reply.map(1),
+            |reply| reply.double(0.1),
+            |reply| reply.boolean(true),
+            |reply| reply.big_number("123456789"),
+            |reply| reply.verbatim("txt", b"text"),
+            |reply| {
+                let begin = reply.deferred();
+                reply.ok();
+                reply.end_set(begin, 1);
+            },
+        ];
+        for version in [Version::Resp2, Version::Resp3] {
+            for (number, kind) in kinds.iter().enumerate() {
+                let mut out = Vec::new();
+                let mut reply = Reply::bounded(&mut out, version, BOUND);
+                (0..1000).for_each(|_| kind(&mut reply));
+                assert!(reply.is_full());
+                let len = out.len();
+                assert!(len < BOUND + 30, "kind {number} in {version:?}: {len}");
+            }
+        }
     }
 
     #[test]

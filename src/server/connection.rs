@@ -132,6 +132,10 @@ impl Connection {
         };
         let read = match read {
             Poll::Pending => {
+                // Room may have been made in vain.
+                if self.input.is_some() && !self.settle(&worker) {
+                    return Poll::Ready(Turn::Closed);
+                }
                 self.local.park(cx.waker());
                 return Poll::Pending;
             }
