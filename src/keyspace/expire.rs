@@ -164,6 +164,9 @@ pub struct Cycle {
     position: u64,
     /// The database that it is in; a shard is done when all its databases are.
     database: usize,
+    /// When the walk met a hash with dead fields at this position. While it stays there, what dies later does not count:
+    /// else a large hash in which something dies at any time would hold it for good.
+    arrived: Option<u64>,
     /// Shards that time asks for and that are not yet done.
     due: f64,
     /// When it last ran, in milliseconds since the epoch.
@@ -243,6 +246,7 @@ impl Cycle {
         {
             let mut met = Mortals::default();
             let marks = MARK_DEADLINE | MARK_FIELDS;
+            let arrived = self.arrived.unwrap_or(now);
             let step = table.sweep(marks, self.position, &mut 1, |entry| {
                 if let Some(deadline) = entry.deadline() {
                     let left = deadline.saturating_sub(now);
@@ -254,10 +258,11 @@ impl Cycle {
                         return true;
                     }
                 }
-                fields::are_due(entry, now)
+                fields::are_due(entry, arrived)
             });
             // A step that found something dead is taken again, so only the last one counts those that live.
             if let Sweep::Found { place, .. } = step {
+                // Found at its very millisecond, which to a reader is still its last.
                 if is_dead(table.get(place), now + 1) {
                     let entry = remove_dead(&mut shard, self.database, place, effects);
                     self.removed.push(entry);
@@ -272,9 +277,11 @@ impl Cycle {
                     fields::reap(&mut shard, database, place, now, effects, &mut budget);
                 self.removed.extend(emptied);
                 report.expired_fields += count as u64;
+                self.arrived = Some(arrived);
                 work = SLICE - budget + 1;
                 continue;
             }
+            self.arrived = None;
             self.met[self.database].add(met);
             report.examined += met.keys;
             work += 1 + met.keys as usize;

@@ -209,6 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn a_large_hash_in_which_something_always_dies_does_not_hold_the_cycle() {
+        let (keyspace, effects, mut cycle) =
+            (Keyspace::new(1, 1), Effects::default(), Cycle::new());
+        let deadlines: Vec<_> = (0..10_000).map(|n| Some(NOW + n)).collect();
+        add(&keyspace, "large", 1, &deadlines);
+        for n in 0..50 {
+            add(&keyspace, &format!("dead:{n}"), 1, &[Some(NOW)]);
+        }
+        let mut runs = 0;
+        while counts(&keyspace).keys > 1 {
+            cycle.run(&keyspace, &effects, NOW + runs, 1, Duration::ZERO);
+            runs += 1;
+            assert!(runs < 1000, "{:?} left", counts(&keyspace));
+        }
+    }
+
+    #[test]
     fn whatever_takes_the_place_of_a_hash_takes_its_mark_away() {
         let (keyspace, effects) = (Keyspace::new(1, 1), Effects::default());
         for (fields, name) in [(1, "packed"), (20, "large")] {
