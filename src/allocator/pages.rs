@@ -17,6 +17,10 @@ const PURGE_DELAY: mi::mi_option_t = 15;
 /// After how many milliseconds any thread would give unused pages back: a day, which [`tend`] does not let pass.
 const PURGE_DELAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// `mi_option_page_reclaim_on_free`: 1 lets the thread that frees a block of a page which no thread holds take that page, though
+/// another one filled it. So pages whose blocks went come into use again, whoever's keys they held.
+const RECLAIM_ON_FREE: mi::mi_option_t = 35;
+
 /// Bytes handed out from which on huge pages are worth it.
 const LARGE: usize = 32 << 20;
 
@@ -25,8 +29,11 @@ static HUGE: AtomicBool = AtomicBool::new(true);
 
 /// To be called once, at start, before other threads are.
 pub fn configure() {
-    // SAFETY: the option exists in this version of mimalloc, and takes milliseconds.
-    unsafe { mi::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
+    // SAFETY: the options exist in this version of mimalloc; the first takes milliseconds.
+    unsafe {
+        mi::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS);
+        mi::mi_option_set(RECLAIM_ON_FREE, 1);
+    }
     // A system that knows no such switch has no huge pages, either.
     if disable_transparent_huge_pages(true).is_ok() {
         HUGE.store(false, Relaxed);
@@ -42,6 +49,15 @@ pub fn tend() {
         }
     }
     purge();
+}
+
+/// Whether a block lies on a page of which no more than `percent` are in use, so that it had better move; not, if new blocks
+/// come from that page now, or no thread holds it.
+pub fn is_sparse<T>(block: &T, percent: usize) -> bool {
+    let block = std::ptr::from_ref(block).cast_mut().cast();
+    // SAFETY: mimalloc looks up the page of any address, if it has one. It reads counters and links that other threads may be
+    // writing, each a single word, and follows none of them: at worst the answer is out of date.
+    unsafe { mi::mi_unsafe_heap_page_is_under_utilized(std::ptr::null_mut(), block, percent) }
 }
 
 /// Gives unused pages back to the system: those that no thread's heap holds, and those of the calling thread's heap. Takes some

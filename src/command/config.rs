@@ -133,6 +133,7 @@ fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.instance.keyspace.reclaimer.reset();
     call.instance.keyspace.expiry.reset();
     call.instance.keyspace.evictions.reset();
+    call.instance.keyspace.defragmentation.reset();
     call.reply.ok();
     Ok(())
 }

@@ -284,6 +284,21 @@ impl Entry {
         renamed
     }
 
+    /// The same entry in another block.
+    pub fn moved(self) -> Entry {
+        let size = self.as_ref().shape().size;
+        let layout = layout(size);
+        // SAFETY: an entry's size is at least the header's.
+        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        // SAFETY: both blocks have `size` bytes. What the payload points to belongs to the copy from now on, and the block
+        // below is freed without it.
+        unsafe { base.copy_from_nonoverlapping(self.0, size) }
+        self.free_block();
+        Entry(base)
+    }
+
     /// Takes the value out if it has a home of its own.
     pub fn into_object(self) -> Option<Box<Object>> {
         let look = self.as_ref();
@@ -408,6 +423,12 @@ impl<'a> EntryRef<'a> {
         self.header().access
     }
 
+    /// The first byte of the entry's own block.
+    pub fn block(self) -> &'a u8 {
+        // SAFETY: every entry begins with an initialised byte, its form.
+        unsafe { self.0.as_ref() }
+    }
+
     /// Bytes of the entry's own block, before the allocator's rounding.
     pub fn size(self) -> usize {
         self.shape().size
@@ -503,6 +524,20 @@ impl<'a> EntryMut<'a> {
             self.replace_deadline(deadline);
         }
         true
+    }
+
+    /// Puts a value that has a home of its own into another one.
+    pub fn move_object(&mut self) {
+        let look = self.as_ref();
+        if look.header().form.kind() != Kind::Object {
+            return;
+        }
+        // SAFETY: the pointer came from `Box::into_raw`; the address below takes its place, and `self` is exclusive.
+        unsafe {
+            let object = Box::from_raw(look.object_pointer());
+            let moved = Box::into_raw(Box::new(*object)).expose_provenance() as u64;
+            self.0.add(look.shape().payload).cast::<u64>().write(moved);
+        }
     }
 
     /// Moves an existing deadline. The entry must have one.

@@ -10,7 +10,7 @@
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
 //! - [`watch`] knows which keys transactions depend on.
-//! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own.
+//! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own, [`defrag`] moves together what lies scattered.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
 //! - [`evict`] makes room by removing the keys that are missed least; [`access`] dates or counts accesses, for it and for
 //!   OBJECT.
@@ -19,6 +19,7 @@
 
 pub mod access;
 pub mod db;
+pub mod defrag;
 pub mod digest;
 pub mod effects;
 pub mod entry;

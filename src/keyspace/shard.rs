@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::db::{Key, MARK_DEADLINE, MARK_FIELDS, is_dead};
+use super::defrag;
 use super::entry::{Entry, ValueRef};
 use super::evict::{self, Densities, Fate};
 use super::expire;
@@ -125,6 +126,8 @@ pub struct Keyspace {
     pub reclaimer: Reclaimer,
     /// What the expiry cycle has done.
     pub expiry: expire::Statistics,
+    /// What was moved together.
+    pub defragmentation: defrag::Statistics,
     /// How long eviction was behind.
     pub evictions: evict::Statistics,
     /// What `allkeys-lhd` has learned.
@@ -152,6 +155,7 @@ impl Keyspace {
             databases,
             reclaimer: Reclaimer::start(),
             expiry: expire::Statistics::new(databases),
+            defragmentation: defrag::Statistics::default(),
             evictions: evict::Statistics::default(),
             densities: Densities::default(),
         }

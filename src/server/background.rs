@@ -1,5 +1,5 @@
-//! What happens when nobody asks: the expiry cycle and the sampling of rates, `hz` times a second, and eviction for as long
-//! as memory is above its limit. All of it on a thread that steps back where the workers need the processor.
+//! What happens when nobody asks: the expiry cycle, defragmentation and the sampling of rates, `hz` times a second, and
+//! eviction for as long as memory is above its limit. All of it on a thread that steps back where the workers need the processor.
 
 use std::io;
 use std::sync::Arc;
@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
+use crate::allocator;
 use crate::command::Instance;
 use crate::command::instance::unix_millis;
 use crate::command::room;
+use crate::config::Config;
+use crate::keyspace::defrag::Walk;
 use crate::keyspace::evict::{End, Evictor, Gauge};
 use crate::keyspace::expire::Cycle;
 use crate::priority;
-use crate::telemetry::memory;
+use crate::telemetry::memory::{self, Resident};
 
 /// The share of its period that the expiry cycle may take while much is dead. Redis takes a quarter, on the thread that serves
 /// its clients; this one takes what the workers leave.
@@ -74,6 +77,7 @@ impl Drop for Background {
 async fn run(instance: &Instance) {
     let mut cycle = Cycle::new();
     let mut evictor = Evictor::new();
+    let mut walk = Walk::default();
     let mut tick = Instant::now();
     loop {
         let config = instance.config.load_full();
@@ -97,6 +101,12 @@ async fn run(instance: &Instance) {
         }
         let now = unix_millis();
         instance.telemetry.sample(Instant::now());
+        let share = defragmentation(&config);
+        let is_running = &instance.keyspace.defragmentation.is_running;
+        is_running.store(share.is_some(), Relaxed);
+        if let Some(share) = share {
+            walk.run(&instance.keyspace, period.mul_f64(share));
+        }
         if instance.active_expire() && instance.pause.mode(now).is_none() {
             cycle.run(
                 &instance.keyspace,
@@ -107,6 +117,26 @@ async fn run(instance: &Instance) {
             );
         }
     }
+}
+
+/// The share of the time that moving things together is worth now, if any: the more memory is wasted, the more.
+fn defragmentation(config: &Config) -> Option<f64> {
+    let system = &config.system;
+    if !system.activedefrag {
+        return None;
+    }
+    let used = allocator::allocated() as u64;
+    let wasted = Resident::now()?.anonymous.saturating_sub(used);
+    let percent = wasted as f64 * 100.0 / used.max(1) as f64;
+    let lower = f64::from(system.active_defrag_threshold_lower);
+    let upper = f64::from(system.active_defrag_threshold_upper);
+    if wasted < system.active_defrag_ignore_bytes || percent < lower {
+        return None;
+    }
+    let least = f64::from(system.active_defrag_cycle_min);
+    let most = f64::from(system.active_defrag_cycle_max).max(least);
+    let urgency = ((percent - lower) / (upper - lower).max(1.0)).min(1.0);
+    Some((least + (most - least) * urgency) / 100.0)
 }
 
 /// Evicts for a while, if memory is above its limit, and asks to go on if it still is.

@@ -7,7 +7,7 @@ use crate::config::value::{INT_MAX, LONG_MAX, OneOf, Text, YesNo, integer, memor
 const FOREGROUND: &str =
     "the server runs in the foreground; a service manager or container puts it in the background";
 const NO_SYSLOG: &str = "the log goes to standard output or to logfile";
-const NO_DEFRAG: &str = "there is no active defragmentation";
+const NO_DEFRAG: &str = "of collections in many pieces only the roots are moved";
 const NO_TITLE: &str = "the title of the process is left alone";
 const NO_AFFINITY: &str = "threads run on any core the process may use; taskset restricts them";
 const NO_OOM: &str = "the kernel's score of the process is left alone";
@@ -66,17 +66,17 @@ directives! {
         /// Adapt hz to the number of clients.
         dynamic_hz: bool = true => YesNo, inert("background work does not depend on the number of clients");
         /// Move data together in memory.
-        activedefrag: bool = false => YesNo, inert(NO_DEFRAG);
+        activedefrag: bool = true => YesNo;
         /// Wasted bytes from which that starts.
-        active_defrag_ignore_bytes: u64 = 100 << 20 => memory(1, LONG_MAX), inert(NO_DEFRAG);
+        active_defrag_ignore_bytes: u64 = 100 << 20 => memory(1, LONG_MAX);
         /// Percentage of waste from which it starts.
-        active_defrag_threshold_lower: u32 = 10 => integer(0, 1000), inert(NO_DEFRAG);
+        active_defrag_threshold_lower: u32 = 10 => integer(0, 1000);
         /// Percentage of waste at which it works hardest.
-        active_defrag_threshold_upper: u32 = 100 => integer(0, 1000), inert(NO_DEFRAG);
+        active_defrag_threshold_upper: u32 = 100 => integer(0, 1000);
         /// Least percentage of CPU.
-        active_defrag_cycle_min: u32 = 1 => integer(1, 99), inert(NO_DEFRAG);
+        active_defrag_cycle_min: u32 = 1 => integer(1, 99);
         /// Most percentage of CPU.
-        active_defrag_cycle_max: u32 = 25 => integer(1, 99), inert(NO_DEFRAG);
+        active_defrag_cycle_max: u32 = 25 => integer(1, 99);
         /// Fields of a collection that are handled in one step.
         active_defrag_max_scan_fields: u64 = 1000 => integer(1, i64::MAX), inert(NO_DEFRAG);
     }

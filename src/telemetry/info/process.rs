@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Sources, Text, decimals, fields};
@@ -147,7 +148,7 @@ pub(super) fn memory(text: &mut Text, sources: &Sources<'_>) {
         mem_cluster_links: 0,
         mem_aof_buffer: 0,
         mem_allocator: "mimalloc",
-        active_defrag_running: 0,
+        active_defrag_running: u8::from(sources.keyspace.defragmentation.is_running.load(Relaxed)),
         lazyfree_pending_objects: reclaimer.pending(),
         lazyfreed_objects: reclaimer.freed(),
     );

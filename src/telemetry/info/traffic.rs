@@ -28,6 +28,7 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
     let telemetry = sources.telemetry;
     let rates = telemetry.rates();
     let expiry = &sources.keyspace.expiry;
+    let moves = &sources.keyspace.defragmentation;
     let reads = telemetry.sum(|worker| &worker.reads);
     let busy: u64 = (0..sources.commands.len())
         .map(|id| telemetry.command(id).micros)
@@ -66,10 +67,10 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
         total_forks: 0,
         migrate_cached_sockets: 0,
         slave_expires_tracked_keys: 0,
-        active_defrag_hits: 0,
-        active_defrag_misses: 0,
-        active_defrag_key_hits: 0,
-        active_defrag_key_misses: 0,
+        active_defrag_hits: moves.moved.load(Relaxed),
+        active_defrag_misses: moves.left.load(Relaxed),
+        active_defrag_key_hits: moves.keys.load(Relaxed),
+        active_defrag_key_misses: moves.left.load(Relaxed),
         total_active_defrag_time: 0,
         current_active_defrag_time: 0,
         tracking_total_keys: 0,
