@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::instance::{Save, Shutdown};
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
+use crate::allocator;
 use crate::telemetry::info::{self, Identity, Sources};
 
 const ALWAYS: Flags = Flags::LOADING.union(Flags::STALE);
@@ -78,12 +79,14 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn info(call: &mut Call<'_>) -> Outcome {
+    let used = allocator::allocated_exactly() as u64;
     let instance = call.instance;
     let databases = call.db.locked.counts();
     let config = instance.config.load();
     let names = (0..instance.commands.len()).filter_map(|id| instance.commands.by_id(id));
     let names: Vec<&str> = names.map(|entry| entry.full_name.as_str()).collect();
     let sources = Sources {
+        used,
         config: &config,
         telemetry: &instance.telemetry,
         clients: &instance.clients,

@@ -21,6 +21,8 @@ use crate::keyspace::shard::Counts;
 
 /// Where the figures come from.
 pub struct Sources<'a> {
+    /// Bytes that were handed out before this report took some for itself.
+    pub used: u64,
     /// The configuration in force.
     pub config: &'a Config,
     /// What was counted.
@@ -56,7 +58,10 @@ pub struct Identity<'a> {
 
 impl Sources<'_> {
     fn memory(&self) -> MemoryReport {
-        MemoryReport::new(self.telemetry, self.clients, self.databases)
+        MemoryReport {
+            used: self.used,
+            ..MemoryReport::new(self.telemetry, self.clients, self.databases)
+        }
     }
 }
 
