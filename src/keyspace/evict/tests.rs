@@ -105,7 +105,9 @@ fn keeps_those_who_rank_lowest() {
         let ground = ground(&keyspace, &effects, volatile, ranking);
         assert_eq!(evict(&ground, KEYS / 2), End::Enough);
         let kept = |range: std::ops::Range<u64>| range.filter(|&n| has(&keyspace, 0, n)).count();
-        assert_eq!(kept(0..KEYS / 10), KEYS as usize / 10, "{ranking:?}");
+        // Now and then somebody is drawn into bad company.
+        let best = kept(0..KEYS / 10);
+        assert!(best + 4 >= KEYS as usize / 10, "{ranking:?} kept {best}");
         let worst = kept(KEYS * 9 / 10..KEYS);
         assert!(worst < KEYS as usize / 50, "{ranking:?} kept {worst}");
     }
