@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::entry::{Entry, ValueMut, ValueRef};
 use super::shard::Keyspace;
 use crate::allocator::pages::is_sparse;
+use crate::priority::Pace;
 use crate::table::{Place, Table};
 use crate::types::Object;
 
@@ -57,9 +58,10 @@ impl Walk {
     /// Goes on for about as long as `budget`. No shard may be locked by this thread.
     pub fn run(&mut self, keyspace: &Keyspace, budget: Duration) {
         let begin = Instant::now();
-        let mut shards = 0;
+        let (mut shards, mut pace) = (0, Pace::new());
         while begin.elapsed() < budget && shards < keyspace.shards() {
             shards += usize::from(self.slice(keyspace));
+            pace.step();
         }
     }
 

@@ -23,6 +23,7 @@ use super::db::{MARK_DEADLINE, MARK_FIELDS, is_dead, remove_dead};
 use super::effects::Effects;
 use super::entry::Entry;
 use super::shard::Keyspace;
+use crate::priority::Pace;
 use crate::table::Sweep;
 pub use fields::Changes;
 
@@ -201,12 +202,14 @@ impl Cycle {
         self.owe(now, effort, shards);
         self.met.resize(keyspace.databases(), Mortals::default());
         let mut report = Report::default();
+        let mut pace = Pace::new();
         let mut work = 0;
         let mut passed = 0;
         while passed < shards {
             let (spent, shard_done) = self.slice(keyspace, effects, now, &mut report);
             work += spent;
             passed += usize::from(shard_done);
+            pace.step();
             report.elapsed = begin.elapsed();
             if report.elapsed >= budget {
                 report.time_cap_reached = true;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::{Entry, ValueRef};
 use crate::allocator::pages;
-use crate::priority;
+use crate::priority::{self, Pace};
 use crate::table::Table;
 use crate::types::Object;
 
@@ -56,6 +56,33 @@ impl Garbage {
             }
         };
         bytes as u64
+    }
+
+    /// Frees this, piece by piece.
+    fn free(self, pace: &mut Pace) {
+        match self {
+            Garbage::Object(object) => free_object(*object, pace),
+            Garbage::Table(table) => {
+                for entry in table {
+                    if let Some(object) = entry.into_object() {
+                        free_object(*object, pace);
+                    }
+                    pace.step();
+                }
+            }
+        }
+    }
+}
+
+fn free_object(object: Object, pace: &mut Pace) {
+    /// Pieces between two looks at the clock.
+    const SOME: usize = 64;
+    let Some(members) = object.into_members() else {
+        return;
+    };
+    let mut pieces = members.into_pieces();
+    while pieces.by_ref().take(SOME).map(drop).count() > 0 {
+        pace.step();
     }
 }
 
@@ -148,7 +175,7 @@ impl Reclaimer {
 /// Frees what arrives until nobody can send any more.
 fn reclaim(garbage: &Receiver<Load>, progress: &Progress) {
     priority::step_back();
-    let mut tended = Instant::now();
+    let (mut tended, mut pace) = (Instant::now(), Pace::new());
     loop {
         match garbage.recv_timeout(TEND_PERIOD.saturating_sub(tended.elapsed())) {
             Ok(Load {
@@ -156,7 +183,7 @@ fn reclaim(garbage: &Receiver<Load>, progress: &Progress) {
                 objects,
                 bytes,
             }) => {
-                drop(garbage);
+                garbage.free(&mut pace);
                 progress.pending.fetch_sub(objects, Relaxed);
                 progress.pending_bytes.fetch_sub(bytes, Relaxed);
                 progress.freed.fetch_add(objects, Relaxed);

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::keyspace::defrag::Walk;
 use crate::keyspace::evict::{End, Evictor, Gauge};
 use crate::keyspace::expire::Cycle;
-use crate::priority;
+use crate::priority::{self, Pace};
 use crate::telemetry::memory::{self, Resident};
 
 /// The share of its period that the expiry cycle may take while much is dead. Redis takes a quarter, on the thread that serves
@@ -26,7 +26,7 @@ use crate::telemetry::memory::{self, Resident};
 const EXPIRE_SHARE: f64 = 0.75;
 
 /// How long keys are evicted at a time.
-const EVICTION_SLICE: Duration = Duration::from_millis(1);
+const EVICTION_SLICE: Duration = Duration::from_micros(200);
 
 /// The background's thread; dropping this ends it.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ async fn run(instance: &Instance) {
     let mut cycle = Cycle::new();
     let mut evictor = Evictor::new();
     let mut walk = Walk::default();
-    let mut tick = Instant::now();
+    let (mut tick, mut pace) = (Instant::now(), Pace::new());
     loop {
         let config = instance.config.load_full();
         let period = Duration::from_secs(1) / config.general.hz.max(1);
@@ -89,7 +89,10 @@ async fn run(instance: &Instance) {
             tokio::select! {
                 biased;
                 () = &mut sleep => break,
-                () = instance.room_wanted.notified() => make_room(instance, &mut evictor),
+                () = instance.room_wanted.notified() => {
+                    make_room(instance, &mut evictor);
+                    pace.step();
+                }
             }
         }
         let limit = memory::limit(config.memory.maxmemory);

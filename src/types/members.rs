@@ -43,6 +43,11 @@ impl Members {
         self.0.is_empty()
     }
 
+    /// The members, to free them one by one.
+    pub fn into_pieces(self) -> impl Iterator<Item = Member> {
+        self.0.into_iter()
+    }
+
     /// Brings members of these keys into the cache, as far as they are there: all at once, where looking for them one by one
     /// would wait for each.
     pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {

@@ -162,6 +162,16 @@ macro_rules! is_object {
 use is_object;
 
 impl Object {
+    /// The table of a large collection, which is most of it; whatever else it has is freed.
+    pub fn into_members(self) -> Option<Members> {
+        match self {
+            Object::Set(Set::Table(members)) | Object::Hash(Hash::Table(members)) => Some(members),
+            Object::Hash(Hash::Timed(timed)) => Some(timed.into_members()),
+            Object::Zset(Zset::Ordered(ordered)) => Some(ordered.into_members()),
+            _ => None,
+        }
+    }
+
     /// Whether freeing this takes long enough to be worth another thread: beyond this the allocator gives pages
     /// back to the system, or many blocks have to be freed.
     pub fn is_heavy(&self) -> bool {

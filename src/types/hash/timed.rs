@@ -38,9 +38,8 @@ impl Timed {
         &self.members
     }
 
-    /// The fields, which have no deadlines.
+    /// The fields, with the deadlines that they have.
     pub fn into_members(self) -> Members {
-        debug_assert_eq!(self.members.timed_len(), 0);
         self.members
     }
 

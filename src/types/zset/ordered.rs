@@ -164,6 +164,11 @@ impl Ordered {
         })
     }
 
+    /// The members, their scores as values; the order is freed.
+    pub fn into_members(self) -> Members {
+        self.members
+    }
+
     /// Bytes of heap, estimated from the sizes of `samples` members, or of all if it is 0.
     pub fn memory(&self, samples: usize) -> usize {
         self.order.bytes() + self.members.memory(samples)
