@@ -129,6 +129,8 @@ pub struct Worker {
     connections: RefCell<HashMap<u64, Rc<Local>>>,
     now: Cell<u64>,
     next_collection: Cell<Instant>,
+    /// Commands that it had run when it last looked whether it is busy.
+    commands_before: Cell<u64>,
 }
 
 /// Buffers that a connection uses during its turn.
@@ -194,6 +196,7 @@ impl Worker {
             connections: RefCell::default(),
             now: Cell::new(unix_millis()),
             next_collection: Cell::new(Instant::now()),
+            commands_before: Cell::new(0),
         }
     }
 
@@ -279,12 +282,17 @@ impl Worker {
     }
 
     /// Takes back the worker's memory that others freed: expiry, eviction and other workers free keys that it made. It would
-    /// find it when it next needs such blocks, which may be never.
+    /// find it when it next needs such blocks, which may be never if it has little to do. One that is busy does find it, and
+    /// has clients who would wait.
     fn collect(&self) {
         /// Where it takes long, it takes no more than this part of the time.
         const SHARE: u32 = 100;
+        /// Commands since the last look from which on a worker is busy.
+        const BUSY: u64 = 10_000;
         let begin = Instant::now();
-        if begin >= self.next_collection.get() && memory::is_much_free() {
+        let commands = self.stats().commands.get();
+        let is_busy = commands.saturating_sub(self.commands_before.replace(commands)) >= BUSY;
+        if !is_busy && begin >= self.next_collection.get() && memory::is_much_free() {
             pages::collect();
             self.next_collection.set(begin + begin.elapsed() * SHARE);
         }
