@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::support::{Client, PATIENCE, Setup, Value, holds_within};
+use crate::support::{Client, PATIENCE, Setup, Value, holds_within, wait_for};
 use crate::{alone, command};
 
 fn info(client: &mut Client) -> HashMap<String, String> {
@@ -17,6 +17,14 @@ fn number(fields: &HashMap<String, String>, name: &str) -> i64 {
     fields[name]
         .parse()
         .unwrap_or_else(|_| panic!("{name}: {}", fields[name]))
+}
+
+fn input_rate(client: &mut Client) -> String {
+    let stats = client.line("INFO stats").text();
+    let rate = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("instantaneous_input_kbps:"));
+    rate.expect("INFO stats tells the rate").to_owned()
 }
 
 /// MEMORY STATS without what has parts of its own.
@@ -95,8 +103,11 @@ fn a_peak_is_remembered() {
     client.call(&command!["SET", "k", "x".repeat(50 << 20)]);
     let before = number(&info(&mut client), "used_memory");
     client.call(&command!["SET", "k", "x".repeat(90 << 20)]);
-    // The background is to see it, ten times a second. To ask whether it did would be seen as well.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // The background is to see it, in the moment in which it samples the rates. To ask for the peak would be seen as well.
+    for _ in 0..2 {
+        let rate = input_rate(&mut client);
+        wait_for("a sample", || input_rate(&mut client) != rate);
+    }
     client.line("FLUSHALL");
     assert!(holds_within(PATIENCE, || number(
         &info(&mut client),
