@@ -8,6 +8,7 @@
 //! | [`command`] | one file per command family; a command is a row and a function beside it |
 //! | [`clients`] | what a command sees of its connection, and the registry of all connections |
 //! | [`telemetry`] | counters, INFO, the log |
+//! | [`persistence`] | what is kept on disk |
 //! | [`keyspace`] | every key in hash order: shards, entries, expiry, the effects funnel |
 //! | [`types`] | the values and their compact encodings |
 //! | [`table`] | the hash-ordered table, of the keyspace and of large collections |
@@ -26,6 +27,7 @@ pub mod command;
 pub mod config;
 pub mod keyspace;
 pub mod metric;
+pub mod persistence;
 pub mod priority;
 pub mod protocol;
 pub mod server;

@@ -62,6 +62,8 @@ pub struct Client {
     pub last_command: u16,
     /// The commands since MULTI.
     pub transaction: Option<Box<Transaction>>,
+    /// The position in the journal behind the last change that it made, for replies that must not be sent before that is on disk.
+    pub written: u64,
     /// The keys of WATCH.
     pub watching: Option<Box<Watching>>,
     /// The part that others see.
@@ -84,6 +86,7 @@ impl Client {
             reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,
+            written: 0,
             watching: None,
             handle,
         }
@@ -92,9 +95,10 @@ impl Client {
     /// Puts everything back as it was after connecting, as RESET does. The caller ends what the client watches.
     pub fn reset(&mut self, authenticated: bool) {
         self.handle.names.lock().name.clear();
-        let reply_room = self.reply_room;
+        let (reply_room, written) = (self.reply_room, self.written);
         *self = Client::new(Arc::clone(&self.handle), authenticated);
         self.reply_room = reply_room;
+        self.written = written;
     }
 
     /// What its transaction and its watches take, in bytes.

@@ -14,6 +14,7 @@ use super::registry::{NameTaken, Registry};
 use crate::clients;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
+use crate::persistence::aof::journal::Journal;
 use crate::telemetry::Telemetry;
 use crate::types::list;
 
@@ -21,6 +22,8 @@ use crate::types::list;
 pub struct Instance {
     /// Every key of every database.
     pub keyspace: Keyspace,
+    /// Where changes wait for the append-only file.
+    pub journal: Journal,
     /// The configuration in force. Replaced whole by CONFIG SET, under `config_writer`.
     pub config: ArcSwap<Config>,
     /// Held while a new configuration is derived from the old one.
@@ -120,6 +123,7 @@ impl Instance {
         let started_unix = unix_millis() / 1000;
         Ok(Arc::new(Instance {
             keyspace: Keyspace::new(config.general.databases as usize, workers),
+            journal: Journal::default(),
             telemetry,
             commands,
             config: ArcSwap::from_pointee(config),

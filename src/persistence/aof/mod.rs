@@ -1,0 +1,3 @@
+//! The append-only file: every change as the commands that make it again.
+
+pub mod journal;
