@@ -326,7 +326,11 @@ impl<'a> Batch<'a> {
             command: entry,
             hashes,
         };
-        (entry.row.run)(&mut call)
+        let before = call.changes();
+        let outcome = (entry.row.run)(&mut call);
+        call.propagate(before);
+        call.submit(before);
+        outcome
     }
 
     /// The client's database through these shards.

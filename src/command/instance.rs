@@ -23,7 +23,7 @@ pub struct Instance {
     /// Every key of every database.
     pub keyspace: Keyspace,
     /// Where changes wait for the append-only file.
-    pub journal: Journal,
+    pub journal: Arc<Journal>,
     /// The configuration in force. Replaced whole by CONFIG SET, under `config_writer`.
     pub config: ArcSwap<Config>,
     /// Held while a new configuration is derived from the old one.
@@ -120,10 +120,14 @@ impl Instance {
         let renames = renames.filter_map(|line| Some((&line.first()?[..], &line.get(1)?[..])));
         let commands = Registry::new(super::FAMILIES, renames)?;
         let telemetry = Telemetry::new(workers + 1, commands.len());
+        let journal = Arc::new(Journal::default());
+        for worker in &telemetry.workers {
+            worker.effects.propagation.attach(journal.clone());
+        }
         let started_unix = unix_millis() / 1000;
         Ok(Arc::new(Instance {
             keyspace: Keyspace::new(config.general.databases as usize, workers),
-            journal: Journal::default(),
+            journal,
             telemetry,
             commands,
             config: ArcSwap::from_pointee(config),

@@ -218,12 +218,15 @@ impl Batch<'_> {
             command: exec,
             hashes: KeyHashes::UNKNOWN,
         };
+        let before_all = call.changes();
         for queued in &transaction.queue {
             let entry = entry_of(queued.command);
             call.request = queued.request.as_request();
             call.command = entry;
             let start = call.reply.buffered();
+            let before = call.changes();
             let outcome = (entry.row.run)(&mut call);
+            call.propagate(before);
             call.db.index = call.client.database;
             call.db.touch = !call.client.no_touch;
             if may_change_config(entry)
@@ -234,6 +237,7 @@ impl Batch<'_> {
             }
             self.account(entry, &mut call.reply, start, &outcome);
         }
+        call.submit(before_all);
         Ok(())
     }
 }

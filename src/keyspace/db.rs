@@ -7,6 +7,7 @@ use super::access::{AccessClock, Record};
 use super::effects::{Effects, Event};
 use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, ValueMut};
 use super::evict::Fate;
+use super::propagation::Scribe;
 use super::shard::{Locked, Shard};
 use crate::table::hash;
 use crate::table::{Place, SWEPT_MARKS, Table};
@@ -382,6 +383,11 @@ impl<'a> Db<'a> {
         let watches = &self.locked.shard(key).watches;
         self.effects
             .record_side(watches, self.index, key.bytes, event);
+    }
+
+    /// Who writes down how to repeat a change that the command as it came would not repeat.
+    pub fn scribe(&self) -> Scribe<'a> {
+        self.effects.scribe(self.index)
     }
 
     /// Keys in this database. The exclusive section must be held.

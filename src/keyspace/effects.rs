@@ -1,9 +1,10 @@
 //! The effects funnel: every change to the keyspace passes here, while its shard is still locked.
 //!
 //! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are WATCH, the dirty
-//! counter and the keyspace counters of INFO; the append-only file, keyspace notifications and client-side caching
-//! read the same record.
+//! counter, the keyspace counters of INFO, and by [propagation](super::propagation) the append-only file; keyspace
+//! notifications and client-side caching read the same record.
 
+use super::propagation::{Propagation, Scribe};
 use super::watch::Watches;
 use crate::metric::Counter;
 
@@ -114,6 +115,8 @@ pub struct Effects {
     pub expired_fields: Counter,
     /// Keys removed to make room.
     pub evicted: Counter,
+    /// How the changes leave.
+    pub propagation: Propagation,
 }
 
 impl Effects {
@@ -122,10 +125,21 @@ impl Effects {
     pub fn record(&self, watches: &Watches, database: usize, key: &[u8], event: Event) {
         watches.touch(database, key, event);
         match event.class {
-            Class::Expired => self.expired.add(1),
-            Class::Evicted => self.evicted.add(1),
+            Class::Expired => {
+                self.expired.add(1);
+                self.scribe(database).also(&[b"DEL", key]);
+            }
+            Class::Evicted => {
+                self.evicted.add(1);
+                self.scribe(database).also(&[b"DEL", key]);
+            }
             _ => self.dirty.add(1),
         }
+    }
+
+    /// Who writes down how to repeat what is done in a database.
+    pub(super) fn scribe(&self, database: usize) -> Scribe<'_> {
+        Scribe::new(&self.propagation, database)
     }
 
     /// Takes note that the time of so many fields of a key was over, and that it is gone with them if that `emptied` it.

@@ -384,7 +384,9 @@ impl Ground<'_> {
             let fate = Fate::evicted(clock.class(entry.access()), clock.age(entry.access()));
             shard.note(fate, &self.keyspace.densities);
         }
-        remove_unasked(shard, database, place, event, self.effects)
+        let entry = remove_unasked(shard, database, place, event, self.effects);
+        self.effects.propagation.submit();
+        entry
     }
 }
 

@@ -10,6 +10,7 @@
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
 //! - [`watch`] knows which keys transactions depend on.
+//! - [`effects`] is where every change is announced; [`propagation`] turns changes into commands that repeat them.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own, [`defrag`] moves together what lies scattered.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
 //! - [`evict`] makes room by removing the keys that are missed least; [`access`] dates or counts accesses, for it and for
@@ -25,6 +26,7 @@ pub mod effects;
 pub mod entry;
 pub mod evict;
 pub mod expire;
+pub mod propagation;
 pub mod reclaim;
 pub mod shard;
 mod walk;

@@ -30,6 +30,7 @@ impl Db<'_> {
         let keyspace = self.locked.keyspace();
         let number = keyspace.shard_of(position);
         let (database, moment, effects) = (self.index, self.moment, self.effects);
+        let holds_all = self.locked.holds_all();
         let rest = self.locked.visit(number, |shard| {
             if shard.table(database).is_none_or(|table| table.is_empty()) {
                 return None;
@@ -48,6 +49,9 @@ impl Db<'_> {
                     keyspace
                         .reclaimer
                         .discard(db::remove_dead(shard, database, place, effects));
+                    if !holds_all {
+                        effects.propagation.submit();
+                    }
                 }
                 position = shard.table_mut(database).scan(position, |entry| {
                     if !db::is_dead(entry, moment.now) {
@@ -64,6 +68,7 @@ impl Db<'_> {
     pub fn random(&mut self, visit: impl FnOnce(EntryRef<'_>)) -> bool {
         let keyspace = self.locked.keyspace();
         let (database, moment, effects) = (self.index, self.moment, self.effects);
+        let holds_all = self.locked.holds_all();
         let mut rng = fastrand::Rng::new();
         let mut visit = Some(visit);
         let mut lens: Vec<usize> = (0..keyspace.shards())
@@ -92,6 +97,9 @@ impl Db<'_> {
                     keyspace
                         .reclaimer
                         .discard(db::remove_dead(shard, database, place, effects));
+                    if !holds_all {
+                        effects.propagation.submit();
+                    }
                     lens[number] -= 1;
                 }
                 ControlFlow::Continue(())

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
+use crate::keyspace::propagation::Sink;
+
 /// Changes that wait to be written.
 #[derive(Debug, Default)]
 pub struct Journal {
@@ -53,6 +55,17 @@ impl Journal {
     #[cfg(test)]
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.pending.lock().bytes)
+    }
+}
+
+impl Sink for Journal {
+    #[inline]
+    fn is_on(&self) -> bool {
+        self.is_on()
+    }
+
+    fn append(&self, database: usize, commands: &[u8]) -> u64 {
+        self.append(database, commands)
     }
 }
 

@@ -1,0 +1,44 @@
+//! How a command that ran is repeated: as it came, unless it has said something else by its
+//! [scribe](crate::keyspace::propagation::Scribe).
+//!
+//! Whoever runs commands calls this behind each of them, and submits what gathered before the shards are let go: behind every command,
+//! or behind all those of a transaction.
+
+use super::Call;
+
+impl Call<'_> {
+    /// How many changes this worker has made.
+    #[inline]
+    pub(super) fn changes(&self) -> u64 {
+        self.stats.effects.dirty.get()
+    }
+
+    /// Adds the command that just ran to what is repeated, if there were only `before` changes when it began.
+    #[inline]
+    pub(super) fn propagate(&mut self, before: u64) {
+        let propagation = &self.stats.effects.propagation;
+        if !propagation.is_on() {
+            return;
+        }
+        // By a new name nobody else would find the command.
+        let row = self.command.row.name.as_bytes();
+        let is_renamed = *self.command.called != *row;
+        let name = if is_renamed { row } else { self.arg(0) };
+        let changed = self.changes() != before;
+        let words = self.request.iter().enumerate();
+        let words = words.map(|(place, word)| if place == 0 { name } else { word });
+        propagation.add(self.db.index, changed, words);
+    }
+
+    /// Hands over what gathered, while its shards are still held.
+    #[inline]
+    pub(super) fn submit(&mut self, before: u64) {
+        let propagation = &self.stats.effects.propagation;
+        if propagation.is_on()
+            && let Some(position) = propagation.submit()
+            && self.changes() != before
+        {
+            self.client.written = position;
+        }
+    }
+}
