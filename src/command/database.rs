@@ -83,8 +83,8 @@ fn flush(call: &mut Call<'_>, databases: Range<usize>) -> Outcome {
     };
     let now = call.db.now();
     for database in databases {
+        let keys = call.db.locked.len(database) as u64;
         let tables = call.db.locked.take(database, now);
-        let keys = tables.iter().map(|table| table.len() as u64).sum();
         call.stats.effects.flushed(database, keys);
         for table in tables {
             if background {

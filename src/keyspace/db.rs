@@ -148,6 +148,7 @@ impl<'a> Db<'a> {
     pub fn write(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.find(key)?;
         self.touch(key, place);
+        self.locked.shard(key).preserve(self.index, place);
         Some(self.table(key).get_mut(place))
     }
 
@@ -176,14 +177,17 @@ impl<'a> Db<'a> {
 
     #[inline]
     fn replace_at(&mut self, key: Key<'_>, place: Place, value: NewValue<'_>, expiry: Expiry) {
-        let table = self.table(key);
+        let index = self.index;
+        let shard = self.locked.shard(key);
+        let must_keep = shard.must_keep(index, place);
+        let table = shard.table_mut(index);
         let mut entry = table.get_mut(place);
         let deadline = match expiry {
             Expiry::Keep => entry.as_ref().deadline(),
             Expiry::Never => None,
             Expiry::At(deadline) => Some(deadline),
         };
-        if entry.overwrite(&value, deadline) {
+        if !must_keep && entry.overwrite(&value, deadline) {
             if table.marks(place) & MARK_FIELDS != 0
                 || matches!(value, NewValue::Packed(Packing::TimedHash, _))
             {
@@ -194,8 +198,16 @@ impl<'a> Db<'a> {
         let access = entry.as_ref().access();
         let mut entry = Entry::new(key.bytes, value, deadline);
         entry.as_mut().set_access(access);
-        let old = replace(table, place, entry);
-        self.discard(old);
+        self.put_at(key, place, entry);
+    }
+
+    /// Puts another entry of a key in the place of the former one.
+    fn put_at(&mut self, key: Key<'_>, place: Place, entry: Entry) {
+        let index = self.index;
+        let shard = self.locked.shard(key);
+        let former = shard.replace(index, place, entry);
+        mark(shard.table_mut(index), place);
+        self.discard_all(former);
     }
 
     /// Stores a value under a key that is not there (as a look-up just told). The caller announces the change.
@@ -203,10 +215,11 @@ impl<'a> Db<'a> {
         let mut entry = Entry::new(key.bytes, value, deadline);
         entry.as_mut().set_access(self.moment.access.fresh());
         let marks = marks_of(entry.as_ref());
-        let table = self.table(key);
-        let place = table.insert(key.hash, entry);
+        let index = self.index;
+        let shard = self.locked.shard(key);
+        let place = shard.insert(index, key.hash, entry);
         if marks != 0 {
-            table.set_marks(place, marks);
+            shard.table_mut(index).set_marks(place, marks);
         }
     }
 
@@ -253,10 +266,12 @@ impl<'a> Db<'a> {
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<R, WrongType> {
         self.touch(key, place);
-        let (result, emptied) = update(self.table(key), place, change)?;
+        let index = self.index;
+        let shard = self.locked.shard(key);
+        let (result, emptied) = update(shard, index, place, change)?;
         if emptied {
-            let entry = self.table(key).remove(place);
-            self.discard(entry);
+            let entry = shard.remove(index, place);
+            self.discard_all(entry);
         }
         Ok(result)
     }
@@ -275,6 +290,7 @@ impl<'a> Db<'a> {
     /// announces the change.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
         let place = self.find(key)?;
+        self.locked.shard(key).preserve(self.index, place);
         Some(self.table(key).remove(place))
     }
 
@@ -282,29 +298,30 @@ impl<'a> Db<'a> {
     /// must be that of `key`. The caller announces the change.
     pub fn put(&mut self, key: Key<'_>, entry: Entry) {
         debug_assert_eq!(entry.as_ref().key(), key.bytes);
-        let found = self.find(key);
-        let table = self.table(key);
-        let old = match found {
-            Some(place) => Some(replace(table, place, entry)),
-            None => {
-                let place = table.insert(key.hash, entry);
-                mark(table, place);
-                None
-            }
-        };
-        if let Some(old) = old {
-            self.discard(old);
+        if let Some(place) = self.find(key) {
+            return self.put_at(key, place, entry);
         }
+        let index = self.index;
+        let shard = self.locked.shard(key);
+        let place = shard.insert(index, key.hash, entry);
+        mark(shard.table_mut(index), place);
     }
 
     /// Removes a key and frees it, heavy values elsewhere; answers whether it was there. The caller
     /// announces the change.
     pub fn delete(&mut self, key: Key<'_>) -> bool {
-        let Some(entry) = self.remove(key) else {
+        let Some(place) = self.find(key) else {
             return false;
         };
-        self.discard(entry);
+        let entry = self.locked.shard(key).remove(self.index, place);
+        self.discard_all(entry);
         true
+    }
+
+    /// Frees what is given.
+    #[inline]
+    fn discard_all(&self, entries: impl IntoIterator<Item = Entry>) {
+        entries.into_iter().for_each(|entry| self.discard(entry));
     }
 
     /// Frees an entry; a heavy value is handed to the reclaimer.
@@ -323,7 +340,10 @@ impl<'a> Db<'a> {
         let Some(place) = self.find(key) else {
             return false;
         };
-        let table = self.table(key);
+        let index = self.index;
+        let shard = self.locked.shard(key);
+        shard.preserve(index, place);
+        let table = shard.table_mut(index);
         let mut entry = table.get_mut(place);
         if let (Some(_), Some(deadline)) = (entry.as_ref().deadline(), deadline) {
             entry.replace_deadline(deadline);
@@ -444,22 +464,26 @@ impl<'a> Db<'a> {
     #[cold]
     fn expire(&mut self, key: Key<'_>, place: Place) {
         if self.moment.may_expire {
-            let entry = self.table(key).remove(place);
-            self.discard(entry);
+            let entry = self.locked.shard(key).remove(self.index, place);
+            self.discard_all(entry);
             self.changed(key, Event::EXPIRED);
         }
     }
 }
 
-/// Changes the collection at a place, and answers whether that left it empty: then the caller removes the entry.
+/// Changes the collection at a place of a shard's table, and answers whether that left it empty: then the caller removes the
+/// entry.
 #[inline]
 pub(super) fn update<T: Collection, R>(
-    table: &mut Table<Entry>,
+    shard: &mut Shard,
+    database: usize,
     place: Place,
     change: impl FnOnce(&mut T) -> R,
 ) -> Result<(R, bool), WrongType> {
     /// Room for a short element more, so that most changes of a copy allocate once.
     const SLACK: usize = 64;
+    shard.preserve(database, place);
+    let table = shard.table_mut(database);
     let (result, emptied) = match table.get_mut(place).into_value() {
         ValueMut::Object(object) => {
             let value = T::of_mut(object).ok_or(WrongType)?;
@@ -485,14 +509,14 @@ pub(super) fn update<T: Collection, R>(
 
 /// Stores the changed copy of a packed collection where it was, keeping deadline and access clock.
 fn settle<T: Collection>(table: &mut Table<Entry>, place: Place, value: T) {
-    let look = table.get(place);
-    let (deadline, access) = (look.deadline(), look.access());
+    let deadline = table.get(place).deadline();
     let old = with_new_value(value, |value| {
         if table.get_mut(place).overwrite(&value, deadline) {
             return None;
         }
-        let mut entry = Entry::new(table.get(place).key(), value, deadline);
-        entry.as_mut().set_access(access);
+        let former = table.get(place);
+        let mut entry = Entry::new(former.key(), value, deadline);
+        entry.as_mut().inherit(former);
         Some(table.replace(place, entry))
     });
     drop(old);
@@ -506,13 +530,6 @@ fn with_new_value<T: Collection, R>(value: T, take: impl FnOnce(NewValue<'_>) ->
         }
         _ => take(NewValue::Object(Box::new(value.into_object()))),
     }
-}
-
-/// Puts another entry of the same key at `place` and marks the slot accordingly.
-fn replace(table: &mut Table<Entry>, place: Place, entry: Entry) -> Entry {
-    let old = table.replace(place, entry);
-    mark(table, place);
-    old
 }
 
 /// Marks a slot as its entry is now.
@@ -532,25 +549,25 @@ pub fn is_dead(entry: EntryRef<'_>, now: u64) -> bool {
     entry.deadline().is_some_and(|at| at < now)
 }
 
-/// Removes a dead entry at a place of a shard's table.
+/// Removes a dead entry at a place of a shard's table. What comes back is to be freed.
 pub(super) fn remove_dead(
     shard: &mut Shard,
     database: usize,
     place: Place,
     effects: &Effects,
-) -> Entry {
+) -> Option<Entry> {
     remove_unasked(shard, database, place, Event::EXPIRED, effects)
 }
 
-/// Removes an entry that no command named, and announces why.
+/// Removes an entry that no command named, and announces why. What comes back is to be freed.
 pub(super) fn remove_unasked(
     shard: &mut Shard,
     database: usize,
     place: Place,
     event: Event,
     effects: &Effects,
-) -> Entry {
+) -> Option<Entry> {
     let (table, watches) = shard.watched_table_mut(database);
     effects.record(watches, database, table.get(place).key(), event);
-    table.remove(place)
+    shard.remove(database, place)
 }

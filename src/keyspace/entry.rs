@@ -30,6 +30,8 @@ pub use value::{MAX_INLINE, MAX_INLINE_PACKED, NewValue, ValueMut, ValueRef};
 const HEADER: usize = 8;
 const HAS_DEADLINE: u8 = 1 << 4;
 const LONG_KEY: u8 = 1 << 5;
+const GENERATION: u8 = 1 << 6;
+const IN_PART: u8 = 1 << 7;
 /// A key of this length or longer stores its length in the long field.
 const LONG_KEY_FROM: usize = 255;
 
@@ -108,6 +110,17 @@ impl Form {
 
     fn flags(self) -> u8 {
         self.0 & !Form::KIND
+    }
+}
+
+/// Which snapshot an entry was part of last, told by a bit that each snapshot turns over. See [`super::snapshot`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation(u8);
+
+impl Generation {
+    /// The other one.
+    pub fn next(self) -> Generation {
+        Generation(self.0 ^ GENERATION)
     }
 }
 
@@ -265,6 +278,7 @@ impl Entry {
         };
         let mut moved = Entry::new(look.key(), value, deadline);
         moved.as_mut().set_access(access);
+        moved.as_mut().set_snapshot_bits(look.snapshot_bits());
         self.free_block();
         moved
     }
@@ -273,6 +287,7 @@ impl Entry {
     pub fn renamed(self, key: &[u8]) -> Entry {
         let look = self.as_ref();
         let (deadline, access) = (look.deadline(), look.access());
+        let bits = look.snapshot_bits();
         let mut renamed = match look.value() {
             ValueRef::Object(_) => {
                 let object = self.into_object().expect("just seen");
@@ -281,20 +296,14 @@ impl Entry {
             _ => look.copy_as(key, deadline),
         };
         renamed.as_mut().set_access(access);
+        renamed.as_mut().set_snapshot_bits(bits);
         renamed
     }
 
     /// The same entry in another block.
     pub fn moved(self) -> Entry {
-        let size = self.as_ref().shape().size;
-        let layout = layout(size);
-        // SAFETY: an entry's size is at least the header's.
-        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else {
-            handle_alloc_error(layout)
-        };
-        // SAFETY: both blocks have `size` bytes. What the payload points to belongs to the copy from now on, and the block
-        // below is freed without it.
-        unsafe { base.copy_from_nonoverlapping(self.0, size) }
+        // What the payload points to belongs to the copy from now on, and the block below is freed without it.
+        let base = self.as_ref().copy_block();
         self.free_block();
         Entry(base)
     }
@@ -405,6 +414,47 @@ impl<'a> EntryRef<'a> {
     /// A copy under another name, with another deadline; the value is copied whole.
     pub fn copy_as(self, key: &[u8], deadline: Option<u64>) -> Entry {
         Entry::new(key, self.value().copied(), deadline)
+    }
+
+    /// An entry that is equal to this one in all respects and shares nothing with it.
+    pub fn twin(self) -> Entry {
+        if self.header().form.kind() != Kind::Object {
+            return Entry(self.copy_block());
+        }
+        let mut twin = self.copy_as(self.key(), self.deadline());
+        twin.as_mut().set_access(self.access());
+        twin.as_mut().set_snapshot_bits(self.snapshot_bits());
+        twin
+    }
+
+    /// Another block of the same bytes.
+    fn copy_block(self) -> NonNull<u8> {
+        let size = self.shape().size;
+        let layout = layout(size);
+        // SAFETY: an entry's size is at least the header's.
+        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        // SAFETY: both blocks have `size` bytes and do not overlap.
+        unsafe { base.copy_from_nonoverlapping(self.0, size) }
+        base
+    }
+
+    /// Whether the entry is of this generation, and no snapshot is still at work on it.
+    #[inline]
+    pub fn is_of(self, generation: Generation) -> bool {
+        self.snapshot_bits() == generation.0
+    }
+
+    /// Whether a snapshot has begun with the entry's value and not come to its end.
+    #[inline]
+    pub fn is_in_part(self) -> bool {
+        self.header().form.has(IN_PART)
+    }
+
+    #[inline]
+    fn snapshot_bits(self) -> u8 {
+        self.header().form.0 & (GENERATION | IN_PART)
     }
 
     /// The moment from which the entry is dead, in milliseconds since the epoch.
@@ -554,6 +604,31 @@ impl<'a> EntryMut<'a> {
         let header = self.as_ref().header();
         // SAFETY: every entry begins with a header, and `self` is exclusive.
         unsafe { self.0.cast::<Header>().write(Header { access, ..header }) }
+    }
+
+    /// Says of which generation the entry is; no snapshot is at work on it then.
+    #[inline]
+    pub fn set_generation(&mut self, generation: Generation) {
+        self.set_snapshot_bits(generation.0);
+    }
+
+    /// Says that a snapshot has begun with the entry's value.
+    pub fn set_in_part(&mut self) {
+        self.set_snapshot_bits(self.as_ref().snapshot_bits() | IN_PART);
+    }
+
+    /// Takes over access clock, generation and whether a snapshot is at work on it from an entry of the same key.
+    pub fn inherit(&mut self, former: EntryRef<'_>) {
+        self.set_access(former.access());
+        self.set_snapshot_bits(former.snapshot_bits());
+    }
+
+    #[inline]
+    fn set_snapshot_bits(&mut self, bits: u8) {
+        let header = self.as_ref().header();
+        let form = Form(header.form.0 & !(GENERATION | IN_PART) | bits);
+        // SAFETY: every entry begins with a header, `self` is exclusive, and the form's kind stays.
+        unsafe { self.0.cast::<Header>().write(Header { form, ..header }) }
     }
 }
 

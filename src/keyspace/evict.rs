@@ -310,7 +310,9 @@ impl Evictor {
         };
         let entry = ground.remove(&mut shard, spot.database, place);
         drop(shard);
-        keyspace.reclaimer.discard(entry);
+        if let Some(entry) = entry {
+            keyspace.reclaimer.discard(entry);
+        }
         Step::Evicted
     }
 }
@@ -367,11 +369,13 @@ impl Ground<'_> {
         };
         let entry = self.remove(&mut shard, candidate.database, place);
         drop(shard);
-        self.keyspace.reclaimer.discard(entry);
+        if let Some(entry) = entry {
+            self.keyspace.reclaimer.discard(entry);
+        }
         true
     }
 
-    fn remove(&self, shard: &mut Shard, database: usize, place: Place) -> Entry {
+    fn remove(&self, shard: &mut Shard, database: usize, place: Place) -> Option<Entry> {
         let table = shard.table(database).expect("the place is in it");
         let entry = table.get(place);
         let event = if is_dead(entry, self.moment.now) {
@@ -393,7 +397,8 @@ impl Ground<'_> {
 /// How far memory is above a limit: exact when the gauge is made, and from then on true to what this thread allocates and
 /// frees.
 ///
-/// What the reclaimer is about to free counts as free; else all keys would go while one large value does.
+/// What the reclaimer is about to free counts as free, and so does what a snapshot keeps of what is gone; else all keys would go
+/// while one large value does, or while a snapshot is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Gauge<'a> {
     keyspace: &'a Keyspace,
@@ -430,7 +435,9 @@ impl<'a> Gauge<'a> {
         if above == 0 {
             return 0;
         }
-        above.saturating_sub(self.keyspace.reclaimer.pending_bytes())
+        let pending =
+            self.keyspace.reclaimer.pending_bytes() + self.keyspace.snapshots.held_bytes();
+        above.saturating_sub(pending)
     }
 }
 

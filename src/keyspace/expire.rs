@@ -269,7 +269,7 @@ impl Cycle {
                 if is_dead(table.get(place), now + 1) {
                     let entry = remove_dead(&mut shard, self.database, place, effects);
                     effects.propagation.submit();
-                    self.removed.push(entry);
+                    self.removed.extend(entry);
                     report.examined += 1;
                     report.expired += 1;
                     work += REMOVAL;

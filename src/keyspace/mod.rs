@@ -13,6 +13,7 @@
 //! - [`effects`] is where every change is announced; [`propagation`] turns changes into commands that repeat them.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own, [`defrag`] moves together what lies scattered.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
+//! - [`snapshot`] passes everything on as it was at one moment, while it goes on changing.
 //! - [`evict`] makes room by removing the keys that are missed least; [`access`] dates or counts accesses, for it and for
 //!   OBJECT.
 //!
@@ -29,6 +30,7 @@ pub mod expire;
 pub mod propagation;
 pub mod reclaim;
 pub mod shard;
+pub mod snapshot;
 mod walk;
 pub mod watch;
 

@@ -19,6 +19,9 @@ use crate::types::Object;
 /// until then.
 const TEND_PERIOD: Duration = Duration::from_millis(100);
 
+/// Keys or elements that tell the size of the others.
+const SAMPLES: usize = 5;
+
 /// Something to free.
 #[derive(Debug)]
 pub enum Garbage {
@@ -38,22 +41,9 @@ impl Garbage {
 
     /// About how many bytes this will give back.
     fn bytes(&self) -> u64 {
-        /// Keys or elements that tell the size of the others.
-        const SAMPLES: usize = 5;
         let bytes = match self {
             Garbage::Object(object) => object.memory(SAMPLES),
-            Garbage::Table(table) => {
-                let sampled: usize = table
-                    .iter()
-                    .take(SAMPLES)
-                    .map(|entry| match entry.value() {
-                        ValueRef::Object(object) => entry.size() + object.memory(SAMPLES),
-                        _ => entry.size(),
-                    })
-                    .sum();
-                let looked_at = table.len().clamp(1, SAMPLES);
-                table.table_bytes() + sampled * table.len() / looked_at
-            }
+            Garbage::Table(table) => table_bytes(table),
         };
         bytes as u64
     }
@@ -72,6 +62,23 @@ impl Garbage {
             }
         }
     }
+}
+
+/// About how many bytes a value takes beside its entry.
+pub(super) fn value_bytes(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Object(object) => object.memory(SAMPLES),
+        _ => 0,
+    }
+}
+
+/// About how many bytes a table takes with its entries.
+pub(super) fn table_bytes(table: &Table<Entry>) -> usize {
+    let looked_at = table.iter().take(SAMPLES);
+    let sampled: usize = looked_at
+        .map(|entry| entry.size() + value_bytes(entry.value()))
+        .sum();
+    table.table_bytes() + sampled * table.len() / table.len().clamp(1, SAMPLES)
 }
 
 fn free_object(object: Object, pace: &mut Pace) {

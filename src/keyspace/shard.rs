@@ -1,7 +1,7 @@
 //! Shards: the keyspace cut into equal pieces of hash order, each behind a lock of its own.
 //!
 //! **Lock order.** Shard locks are taken in ascending order of their number, and nothing else is locked while one is
-//! held, except the leaves that never lock further (the reclaimer's queue, the allocator, the counts of hit densities). A command that names its
+//! held, except the leaves that never lock further (the reclaimer's queue, a snapshot's, the allocator, the counts of hit densities). A command that names its
 //! keys locks their shards; one that cannot name them locks all of them, and that is the exclusive section: with
 //! every lock held nobody else is inside a command. It costs ordinary commands nothing at all, and its own price
 //! is one uncontended lock per shard (some hundred nanoseconds on a small machine).
@@ -9,15 +9,18 @@
 //! One lock covers the same piece of every database: a key has the same place in each of them, so MOVE
 //! and COPY between databases need no second shard, and SWAPDB exchanges tables under the exclusive section.
 
+use std::sync::Arc;
+
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::db::{Key, MARK_DEADLINE, MARK_FIELDS, is_dead};
 use super::defrag;
-use super::entry::{Entry, ValueRef};
+use super::entry::{Entry, Generation, ValueRef};
 use super::evict::{self, Densities, Fate};
 use super::expire;
 use super::reclaim::Reclaimer;
+use super::snapshot;
 use super::watch::{Presence, Watches};
 use crate::table::{Table, hash};
 
@@ -29,8 +32,12 @@ const MAX_SHARD_BITS: u32 = 10;
 #[derive(Debug)]
 pub struct Shard {
     /// By database number; a database that was never written to here may be missing.
-    databases: Vec<Table<Entry>>,
+    pub(super) databases: Vec<Table<Entry>>,
     prefix_bits: u32,
+    /// That of all entries, but for those that the snapshot which runs has not yet taken.
+    pub(super) generation: Generation,
+    /// The part in that snapshot.
+    pub(super) snapshot: Option<Box<snapshot::Ongoing>>,
     /// Who depends on keys of this piece.
     pub watches: Watches,
     /// What became of entries of this piece, and was not yet learned from.
@@ -44,9 +51,10 @@ impl Shard {
         self.databases.get(database)
     }
 
-    /// The table of a database; made if it is missing.
+    /// The table of a database; made if it is missing. Entries come and go through [`Shard::insert`], [`Shard::replace`] and
+    /// [`Shard::remove`], and are changed behind a [`Shard::preserve`].
     #[inline]
-    pub fn table_mut(&mut self, database: usize) -> &mut Table<Entry> {
+    pub(super) fn table_mut(&mut self, database: usize) -> &mut Table<Entry> {
         if database >= self.databases.len() {
             let prefix_bits = self.prefix_bits;
             self.databases
@@ -85,9 +93,12 @@ impl Shard {
         self.watches.touch_replaced(b, in_b, in_a);
         self.table_mut(a.max(b));
         self.databases.swap(a, b);
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.swap(a, b);
+        }
     }
 
-    fn take(&mut self, database: usize, now: u64) -> Table<Entry> {
+    fn take(&mut self, database: usize, now: u64) -> Option<Table<Entry>> {
         let table = self.databases.get(database);
         self.watches.touch_replaced(
             database,
@@ -95,10 +106,9 @@ impl Shard {
             |_| Presence::Absent,
         );
         let prefix_bits = self.prefix_bits;
-        match self.databases.get_mut(database) {
-            Some(table) => std::mem::replace(table, Table::new(prefix_bits)),
-            None => Table::new(prefix_bits),
-        }
+        let table = self.databases.get_mut(database)?;
+        let former = std::mem::replace(table, Table::new(prefix_bits));
+        self.part_with_table(database, former)
     }
 }
 
@@ -132,6 +142,8 @@ pub struct Keyspace {
     pub evictions: evict::Statistics,
     /// What `allkeys-lhd` has learned.
     pub densities: Densities,
+    /// Whether a snapshot runs.
+    pub snapshots: Arc<snapshot::Control>,
 }
 
 impl Keyspace {
@@ -145,6 +157,8 @@ impl Keyspace {
             Slot(Mutex::new(Shard {
                 databases: Vec::new(),
                 prefix_bits: shard_bits,
+                generation: Generation::default(),
+                snapshot: None,
                 watches: Watches::default(),
                 fates: Vec::new(),
             }))
@@ -158,6 +172,7 @@ impl Keyspace {
             defragmentation: defrag::Statistics::default(),
             evictions: evict::Statistics::default(),
             densities: Densities::default(),
+            snapshots: Arc::default(),
         }
     }
 
@@ -403,11 +418,12 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// Empties a database at the time `now` and hands over what it held. The exclusive section must be held.
+    /// Empties a database at the time `now` and hands over what it held, but for what a snapshot keeps. The exclusive section must
+    /// be held.
     pub fn take(&mut self, database: usize, now: u64) -> Vec<Table<Entry>> {
         self.all()
             .iter_mut()
-            .map(|shard| shard.take(database, now))
+            .filter_map(|shard| shard.take(database, now))
             .filter(|table| !table.is_empty())
             .collect()
     }

@@ -46,9 +46,9 @@ impl Db<'_> {
                         |entry| db::is_dead(entry, moment.now),
                     )
                 {
-                    keyspace
-                        .reclaimer
-                        .discard(db::remove_dead(shard, database, place, effects));
+                    if let Some(entry) = db::remove_dead(shard, database, place, effects) {
+                        keyspace.reclaimer.discard(entry);
+                    }
                     if !holds_all {
                         effects.propagation.submit();
                     }
@@ -94,9 +94,9 @@ impl Db<'_> {
                     return ControlFlow::Break(());
                 }
                 if moment.may_expire {
-                    keyspace
-                        .reclaimer
-                        .discard(db::remove_dead(shard, database, place, effects));
+                    if let Some(entry) = db::remove_dead(shard, database, place, effects) {
+                        keyspace.reclaimer.discard(entry);
+                    }
                     if !holds_all {
                         effects.propagation.submit();
                     }

@@ -175,6 +175,12 @@ impl<'a> MemberRef<'a> {
         }
     }
 
+    /// The score that the value of a sorted set's member is.
+    #[inline]
+    pub fn score(self) -> f64 {
+        f64::from_ne_bytes(self.value().try_into().expect("a score is eight bytes"))
+    }
+
     /// Bytes of the member's own block, before the allocator's rounding.
     pub fn size(self) -> usize {
         self.shape().end

@@ -17,7 +17,7 @@ pub(super) fn are_due(entry: EntryRef<'_>, now: u64) -> bool {
 }
 
 /// Removes dead fields of the hash at a place of a shard's table, as far as the budget goes, and the hash with the last one;
-/// answers how many there were, and the hash if it is gone.
+/// answers how many there were, and the hash if it is gone and to be freed.
 pub(super) fn reap(
     shard: &mut Shard,
     database: usize,
@@ -26,8 +26,10 @@ pub(super) fn reap(
     effects: &Effects,
     budget: &mut usize,
 ) -> (usize, Option<Entry>) {
+    let reaped = update(shard, database, place, |hash: &mut Hash| {
+        hash.reap(now, budget)
+    });
     let (table, watches) = shard.watched_table_mut(database);
-    let reaped = update(table, place, |hash: &mut Hash| hash.reap(now, budget));
     let Ok((count, emptied)) = reaped else {
         debug_assert!(false, "only hashes have fields that die");
         table.set_marks(place, table.marks(place) & !MARK_FIELDS);
@@ -36,7 +38,8 @@ pub(super) fn reap(
     if count > 0 {
         effects.fields_expired(watches, database, table.get(place).key(), count, emptied);
     }
-    (count, emptied.then(|| table.remove(place)))
+    let removed = emptied.then(|| shard.remove(database, place));
+    (count, removed.flatten())
 }
 
 /// What a command did to the fields of a hash and their deadlines.

@@ -25,18 +25,12 @@ pub struct Ordered {
     members: Members,
 }
 
-/// The score that a member's value holds.
-#[inline]
-pub(super) fn score_of(member: MemberRef<'_>) -> f64 {
-    f64::from_ne_bytes(member.value().try_into().expect("a score is eight bytes"))
-}
-
 /// The element of a member that is in the table.
 #[inline]
 fn element_of(member: MemberRef<'_>) -> Element {
     // SAFETY: this file keeps elements of members in its table only, removes the element before the member, and hands none
     // out but under a borrow of the whole.
-    unsafe { Element::new(score_of(member), member) }
+    unsafe { Element::new(member.score(), member) }
 }
 
 impl Ordered {
@@ -73,7 +67,7 @@ impl Ordered {
     /// A member's score. O(1).
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        self.members.get(member).map(score_of)
+        self.members.get(member).map(MemberRef::score)
     }
 
     /// A member's rank and score. O(log n).
@@ -87,7 +81,7 @@ impl Ordered {
     pub fn set(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) {
         match self.members.slot(member) {
             Slot::At(place) => {
-                let old = score_of(self.members.at(place));
+                let old = self.members.at(place).score();
                 if let Some(new) = decide(Some(old)).filter(|&new| new != old) {
                     self.order.remove(old, member);
                     let value = self.members.at_mut(place).into_value();
@@ -109,7 +103,7 @@ impl Ordered {
         let Some(place) = self.members.find(member) else {
             return false;
         };
-        self.order.remove(score_of(self.members.at(place)), member);
+        self.order.remove(self.members.at(place).score(), member);
         self.members.remove_at(place);
         true
     }
@@ -153,14 +147,14 @@ impl Ordered {
         mut visit: impl FnMut(StringRef<'_>, f64),
     ) {
         self.members.sample(sampling, rng, |member| {
-            visit(StringRef::Bytes(member.key()), score_of(member));
+            visit(StringRef::Bytes(member.key()), member.score());
         });
     }
 
     /// One step of a walk, as [`Members::scan`].
     pub fn scan(&self, position: u64, mut visit: impl FnMut(StringRef<'_>, f64)) -> Option<u64> {
         self.members.scan(position, |member| {
-            visit(StringRef::Bytes(member.key()), score_of(member));
+            visit(StringRef::Bytes(member.key()), member.score());
         })
     }
 

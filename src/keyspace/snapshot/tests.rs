@@ -1,0 +1,593 @@
+//! Snapshots against a reading of the whole keyspace at the moment when they begin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use fastrand::Rng;
+use proptest::prelude::*;
+
+use super::*;
+use crate::keyspace::access::{AccessClock, Record};
+use crate::keyspace::db::{Db, Expiry, Key, Moment};
+use crate::keyspace::effects::{Effects, Event};
+use crate::keyspace::entry::{NewValue, ValueMut, ValueRef};
+use crate::keyspace::evict::{Choice, Evictor, Ground, Ranking};
+use crate::keyspace::{defrag, expire};
+use crate::types::hash::Hash;
+use crate::types::list::{End, Layout, List};
+use crate::types::set::{self, Set};
+use crate::types::string::StringRef;
+use crate::types::zset::Zset;
+use crate::types::{Collection, Limits, Object};
+
+const DATABASES: usize = 3;
+const NOW: u64 = 1_790_000_000_000;
+const LONG: Duration = Duration::from_secs(600);
+const LIMITS: Limits = Limits {
+    entries: 16,
+    value: 64,
+};
+const SET_LIMITS: set::Limits = set::Limits {
+    integers: 16,
+    packed: LIMITS,
+};
+
+/// What a key holds, in a form that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    String(Vec<u8>),
+    List(Vec<Vec<u8>>),
+    Set(BTreeSet<Vec<u8>>),
+    Zset(BTreeMap<Vec<u8>, u64>),
+    Hash(BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>),
+}
+
+/// Database and key.
+type Name = (usize, Vec<u8>);
+
+/// All keys with their deadlines and values.
+type Picture = BTreeMap<Name, (Option<u64>, Content)>;
+
+fn content(value: ValueRef<'_>) -> Content {
+    if let Ok(string) = value.string() {
+        return Content::String(string.to_vec());
+    }
+    if let Ok(list) = value.collection::<List>() {
+        return Content::List(
+            list.iter()
+                .map(|element| element.as_ref().to_vec())
+                .collect(),
+        );
+    }
+    if let Ok(set) = value.collection::<Set>() {
+        return Content::Set(set.iter().map(StringRef::to_vec).collect());
+    }
+    if let Ok(zset) = value.collection::<Zset>() {
+        let pairs = zset
+            .iter()
+            .map(|(member, score)| (member.to_vec(), score.to_bits()));
+        return Content::Zset(pairs.collect());
+    }
+    let hash = value
+        .collection::<Hash>()
+        .expect("there are no other types");
+    let fields = hash
+        .iter()
+        .map(|(name, field)| (name.to_vec(), (field.value.to_vec(), field.deadline)));
+    Content::Hash(fields.collect())
+}
+
+/// Everything that the keyspace holds now.
+fn picture(locked: &mut Locked<'_>) -> Picture {
+    let mut picture = Picture::new();
+    for shard in locked.all() {
+        for (database, table) in shard.tables() {
+            for entry in table.iter() {
+                let value = (entry.deadline(), content(entry.value()));
+                picture.insert((database, entry.key().to_vec()), value);
+            }
+        }
+    }
+    picture
+}
+
+/// Puts the pieces of a snapshot together again.
+#[derive(Debug, Default)]
+struct Collector {
+    picture: Picture,
+    /// The collection that is being told, and how many elements are to come.
+    open: Option<(Name, Option<u64>, Content, usize)>,
+    /// Collections that came in pieces.
+    in_pieces: usize,
+}
+
+impl Collector {
+    fn take(&mut self, piece: Piece<'_>) -> Result<(), Infallible> {
+        match piece {
+            Piece::Entry { database, entry } => {
+                assert!(self.open.is_none(), "a key in the middle of another");
+                let value = (entry.deadline(), content(entry.value()));
+                self.add((database, entry.key().to_vec()), value);
+            }
+            Piece::Begin {
+                database,
+                key,
+                deadline,
+                kind,
+                count,
+                ..
+            } => {
+                assert!(self.open.is_none(), "a key in the middle of another");
+                let content = match kind {
+                    Kind::Set => Content::Set(BTreeSet::new()),
+                    Kind::Zset => Content::Zset(BTreeMap::new()),
+                    Kind::Hash { .. } => Content::Hash(BTreeMap::new()),
+                };
+                self.open = Some(((database, key.to_vec()), deadline, content, count));
+                self.in_pieces += 1;
+            }
+            Piece::Members(members) => {
+                let (_, _, content, count) = self.open.as_mut().expect("a collection has begun");
+                for member in members {
+                    let member = member.as_ref();
+                    let key = member.key().to_vec();
+                    let is_new = match content {
+                        Content::Set(set) => set.insert(key),
+                        Content::Zset(zset) => zset.insert(key, member.score().to_bits()).is_none(),
+                        Content::Hash(hash) => {
+                            let field = (member.value().to_vec(), member.deadline());
+                            hash.insert(key, field).is_none()
+                        }
+                        Content::String(_) | Content::List(_) => unreachable!(),
+                    };
+                    assert!(is_new, "an element came twice");
+                    *count = count
+                        .checked_sub(1)
+                        .expect("no more elements than announced");
+                }
+            }
+            Piece::End => {
+                let (name, deadline, content, count) = self.open.take().expect("it has begun");
+                assert_eq!(count, 0, "fewer elements than announced");
+                self.add(name, (deadline, content));
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: Name, value: (Option<u64>, Content)) {
+        let former = self.picture.insert(name, value);
+        assert!(former.is_none(), "a key came twice");
+    }
+}
+
+/// A keyspace to which random things happen.
+struct World {
+    keyspace: Keyspace,
+    effects: Effects,
+    rng: Rng,
+    now: u64,
+    names: usize,
+    /// Elements of the largest collections.
+    most: usize,
+    cycle: expire::Cycle,
+    walk: defrag::Walk,
+}
+
+impl World {
+    fn new(seed: u64, names: usize, most: usize) -> World {
+        World {
+            keyspace: Keyspace::new(DATABASES, 1),
+            effects: Effects::default(),
+            rng: Rng::with_seed(seed),
+            now: NOW,
+            names,
+            most,
+            cycle: expire::Cycle::new(),
+            walk: defrag::Walk::default(),
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.now,
+            access: AccessClock::new(self.now, Record::Date, 10, 1),
+            may_expire: true,
+        }
+    }
+
+    fn name(&mut self) -> Vec<u8> {
+        format!("key:{}", self.rng.usize(..self.names)).into_bytes()
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        let length = match self.rng.u8(..10) {
+            0 => self.rng.usize(4000..20_000),
+            1..3 => self.rng.usize(..200),
+            _ => self.rng.usize(..20),
+        };
+        std::iter::repeat_with(|| self.rng.alphanumeric() as u8)
+            .take(length)
+            .collect()
+    }
+
+    fn element(&mut self) -> Vec<u8> {
+        format!("element:{}", self.rng.usize(..2 * self.most)).into_bytes()
+    }
+
+    fn elements(&mut self) -> Vec<Vec<u8>> {
+        let count = match self.rng.u8(..4) {
+            0 => self.rng.usize(1..=self.most),
+            1 => self.rng.usize(1..40),
+            _ => self.rng.usize(1..4),
+        };
+        (0..count).map(|_| self.element()).collect()
+    }
+
+    fn deadline(&mut self) -> Option<u64> {
+        self.rng.bool().then(|| self.now + self.rng.u64(..400))
+    }
+
+    /// One random change of any kind.
+    fn act(&mut self) {
+        let name = self.name();
+        let other = self.name();
+        let target = self.rng.usize(..DATABASES);
+        let database = self.rng.usize(..DATABASES);
+        let (key, to) = (Key::new(&name), Key::new(&other));
+        let choice = self.rng.u8(..100);
+        match choice {
+            0 => return self.now += self.rng.u64(..100),
+            1..4 => {
+                self.cycle
+                    .run(&self.keyspace, &self.effects, self.now, 10, LONG);
+                return;
+            }
+            4 => return self.walk.run(&self.keyspace, LONG),
+            5..8 => return self.evict(),
+            8 => {
+                let mut locked = self.keyspace.lock_all();
+                return locked.swap(database, target, self.now);
+            }
+            9 => {
+                let mut locked = self.keyspace.lock_all();
+                for table in locked.take(database, self.now) {
+                    locked.free_after(table);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let (bytes, elements, deadline) = (self.bytes(), self.elements(), self.deadline());
+        let score = f64::from(self.rng.i8(..));
+        let number = self.rng.usize(..);
+        let layout = Layout::new(if self.rng.bool() { 8 } else { -2 }, 0, Layout::PLAIN);
+        let mut rng = self.rng.fork();
+        let moment = self.moment();
+        let locked = self.keyspace.lock_many([key.hash, to.hash].into_iter());
+        let mut db = Db::new(locked, database, moment, &self.effects);
+        let expiry = match (number % 3, deadline) {
+            (0, Some(deadline)) => Expiry::At(deadline),
+            (1, _) => Expiry::Keep,
+            _ => Expiry::Never,
+        };
+        match choice {
+            10..18 => db.set(key, NewValue::string(&bytes), expiry),
+            18..21 => db.set(key, NewValue::Int(number as i64), expiry),
+            21..24 => db.set(key, NewValue::growing(bytes), expiry),
+            24..28 => {
+                // In place, as INCR and APPEND.
+                if let Some(entry) = db.write(key) {
+                    match entry.into_value() {
+                        ValueMut::Int(n) => *n = n.wrapping_add(1),
+                        ValueMut::Inline(bytes) => bytes.fill(b'x'),
+                        ValueMut::Object(Object::String(old)) => old.extend_from_slice(&bytes),
+                        _ => {}
+                    }
+                }
+            }
+            28..33 => drop(db.delete(key)),
+            33..37 => drop(db.set_deadline(key, deadline)),
+            37..41 => rename(&mut db, key, to),
+            41..44 => move_to(&mut db, key, target),
+            44..47 if key.bytes != to.bytes => {
+                let copy = db
+                    .peek(key)
+                    .map(|from| from.copy_as(to.bytes, from.deadline()));
+                if let Some(copy) = copy {
+                    db.within(target, |db| db.put(to, copy));
+                }
+            }
+            47..49 => {
+                let mut set = Set::default();
+                for element in &elements {
+                    set.add(StringRef::Bytes(element), &SET_LIMITS);
+                }
+                db.store(key, set, Event::SUNIONSTORE);
+            }
+            49..57 => {
+                let _ = db.update_or_insert(key, |set: &mut Set| {
+                    for element in &elements {
+                        set.add(StringRef::Bytes(element), &SET_LIMITS);
+                    }
+                });
+            }
+            57..61 => {
+                let _ = db.update(key, |set: &mut Set| {
+                    let len = set.view().len();
+                    let rest = match number % 3 {
+                        0 if len > 1 => {
+                            set.pop_many(number / 3 % (len - 1) + 1, &SET_LIMITS, &mut rng, |_| ())
+                        }
+                        1 => {
+                            set.pop(&mut rng, |_| ());
+                            None
+                        }
+                        _ => {
+                            for element in &elements {
+                                set.remove(StringRef::Bytes(element));
+                            }
+                            None
+                        }
+                    };
+                    drop(rest);
+                });
+            }
+            61..69 => {
+                let _ = db.update_or_insert(key, |zset: &mut Zset| {
+                    for element in &elements {
+                        zset.set(element, LIMITS, |old| Some(old.unwrap_or(0.0) + score));
+                    }
+                });
+            }
+            69..73 => {
+                let _ = db.update(key, |zset: &mut Zset| {
+                    let len = zset.view().len();
+                    if number.is_multiple_of(2) {
+                        let start = number / 2 % len;
+                        let end = (start + elements.len()).min(len);
+                        zset.remove_range(start..end);
+                    } else {
+                        for element in &elements {
+                            zset.remove(element);
+                        }
+                    }
+                });
+            }
+            73..81 => {
+                let _ = db.update_or_insert(key, |hash: &mut Hash| {
+                    for element in &elements {
+                        let value = StringRef::Bytes(&bytes[..bytes.len().min(40)]);
+                        let slot = hash.slot(element);
+                        hash.set_at(slot, element, value, deadline, LIMITS);
+                    }
+                });
+            }
+            81..86 => {
+                let _ = db.update(key, |hash: &mut Hash| {
+                    for element in &elements {
+                        match number % 3 {
+                            0 => drop(hash.remove(element)),
+                            1 => hash.set_deadline(hash.slot(element), deadline),
+                            _ => drop(hash.live_slot(element, NOW + 100)),
+                        }
+                    }
+                });
+            }
+            86..88 => db.expire_all_fields(key),
+            88..94 => {
+                let _ = db.update_or_insert(key, |list: &mut List| {
+                    let end = if number.is_multiple_of(2) {
+                        End::Front
+                    } else {
+                        End::Back
+                    };
+                    list.push(end, elements.iter().map(|element| &element[..]), &layout);
+                });
+            }
+            94..100 => {
+                let _ = db.update(key, |list: &mut List| {
+                    let len = list.view().len();
+                    let some = elements.len().min(len / 2);
+                    match number % 6 {
+                        0 => list.pop(End::Front, some, &layout, |_| ()),
+                        1 => list.pop(End::Back, some + 1, &layout, |_| ()),
+                        2 => list.trim(some, some, &layout),
+                        3 => list.set(number / 6 % len, &bytes, &layout),
+                        4 => drop(list.insert(&elements[0], true, &bytes, &layout)),
+                        _ => drop(list.remove_equal(&elements[0], End::Back, 3, &layout)),
+                    }
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn evict(&mut self) {
+        let ground = Ground {
+            keyspace: &self.keyspace,
+            effects: &self.effects,
+            choice: Choice {
+                only_volatile: false,
+                ranking: if self.rng.bool() {
+                    Ranking::Random
+                } else {
+                    Ranking::Recency
+                },
+            },
+            samples: 5,
+            moment: self.moment(),
+        };
+        let before = self.effects.evicted.get() + self.effects.expired.get();
+        Evictor::new().run(&ground, LONG, || {
+            self.effects.evicted.get() + self.effects.expired.get() > before
+        });
+    }
+
+    fn acts(&mut self, most: usize) {
+        for _ in 0..self.rng.usize(..=most) {
+            self.act();
+        }
+    }
+
+    /// Whether all entries are of one generation, and no shard takes part in a snapshot.
+    fn is_settled(&self) -> bool {
+        let mut locked = self.keyspace.lock_all();
+        let generation = locked.all()[0].generation;
+        !self.keyspace.snapshots.is_running()
+            && self.keyspace.snapshots.held_bytes() == 0
+            && locked.all().iter().all(|shard| {
+                let mut entries = shard.tables().flat_map(|(_, table)| table.iter());
+                shard.snapshot.is_none() && entries.all(|entry| entry.is_of(generation))
+            })
+    }
+}
+
+fn rename(db: &mut Db<'_>, key: Key<'_>, to: Key<'_>) {
+    if key.bytes != to.bytes && db.write(key).is_some() {
+        let entry = db.remove(key).expect("just seen");
+        db.put(to, entry.renamed(to.bytes));
+    }
+}
+
+fn move_to(db: &mut Db<'_>, key: Key<'_>, target: usize) {
+    if target != db.index
+        && db.write(key).is_some()
+        && !db.within(target, |db| db.peek(key).is_some())
+    {
+        let entry = db.remove(key).expect("just seen");
+        db.within(target, |db| db.put(key, entry));
+    }
+}
+
+fn begin(keyspace: &Keyspace) -> (Snapshot, Picture) {
+    let mut locked = keyspace.lock_all();
+    let picture = picture(&mut locked);
+    (
+        Snapshot::begin(&mut locked).expect("no other runs"),
+        picture,
+    )
+}
+
+/// Takes a snapshot in the smallest slices with changes between them; gives it up after so many, if that is asked for.
+fn snapshot_among_changes(
+    world: &mut World,
+    each: usize,
+    give_up_after: Option<usize>,
+) -> Collector {
+    let (snapshot, expected) = begin(&world.keyspace);
+    for (database, counts) in snapshot.counts().iter().enumerate() {
+        let keys = expected.keys().filter(|(number, _)| *number == database);
+        assert_eq!(counts.keys, keys.count());
+    }
+    let mut collector = Collector::default();
+    let mut walk = Walk::in_steps(snapshot.control);
+    let mut steps = 0;
+    loop {
+        world.acts(each);
+        if give_up_after == Some(steps) {
+            world.keyspace.snapshots.cancel();
+        }
+        steps += 1;
+        let Ok(more) = walk.step(&world.keyspace, &mut |piece| collector.take(piece));
+        if !more {
+            break;
+        }
+    }
+    world.acts(each);
+    let is_complete = walk.finish(&world.keyspace);
+    if is_complete {
+        let got = &collector.picture;
+        for (name, value) in &expected {
+            assert_eq!(
+                got.get(name),
+                Some(value),
+                "{}",
+                String::from_utf8_lossy(&name.1)
+            );
+        }
+        assert_eq!(got.len(), expected.len(), "there was nothing else");
+    }
+    assert_eq!(
+        is_complete,
+        give_up_after.is_none_or(|after| after >= steps)
+    );
+    assert!(world.is_settled());
+    collector
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn a_snapshot_is_what_was_there_when_it_began(
+        seed: u64, names in 1usize..60, most in prop_oneof![Just(30), Just(1500)],
+        before in 0usize..300, each in 0usize..12,
+    ) {
+        let mut world = World::new(seed, names, most);
+        for _ in 0..2 {
+            world.acts(before);
+            snapshot_among_changes(&mut world, each, None);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_given_up_leaves_nothing_behind(
+        seed: u64, names in 1usize..60, most in prop_oneof![Just(30), Just(1500)],
+        before in 0usize..300, each in 0usize..12, after in 0usize..100,
+    ) {
+        let mut world = World::new(seed, names, most);
+        world.acts(before);
+        snapshot_among_changes(&mut world, each, Some(after));
+        world.acts(before);
+        snapshot_among_changes(&mut world, each, None);
+    }
+}
+
+#[test]
+fn large_tables_are_walked_whole() {
+    let mut world = World::new(7, 1, 1);
+    let moment = world.moment();
+    for n in 0..20_000u32 {
+        let name = n.to_string();
+        let key = Key::new(name.as_bytes());
+        let mut db = Db::new(world.keyspace.lock_one(key.hash), 0, moment, &world.effects);
+        db.set(key, NewValue::Int(n.into()), Expiry::Never);
+    }
+    world.names = 20_000;
+    let collector = snapshot_among_changes(&mut world, 2, None);
+    assert_eq!(collector.picture.len(), 20_000);
+}
+
+#[test]
+fn a_consumer_that_fails_ends_the_snapshot_in_good_order() {
+    let mut world = World::new(1, 50, 600);
+    for round in 0..30 {
+        world.acts(100);
+        let (snapshot, expected) = begin(&world.keyspace);
+        let mut pieces = 0;
+        let ended = snapshot.run(&world.keyspace, |_| {
+            pieces += 1;
+            if pieces > round { Err(round) } else { Ok(()) }
+        });
+        if expected.len() > round {
+            assert_eq!(ended, Err(Aborted::Failed(round)));
+            assert_eq!(pieces, round + 1, "nothing is passed on after an error");
+        }
+        assert!(world.is_settled());
+    }
+}
+
+#[test]
+fn there_is_one_snapshot_at_a_time() {
+    let keyspace = Keyspace::new(1, 1);
+    let (first, _) = begin(&keyspace);
+    assert_eq!(Snapshot::begin(&mut keyspace.lock_all()).err(), Some(Busy));
+    assert!(keyspace.snapshots.is_running());
+    first.abandon(&keyspace);
+    let (second, _) = begin(&keyspace);
+    second
+        .run(&keyspace, |_| Ok::<(), Busy>(()))
+        .expect("nothing disturbs it");
+    assert!(!keyspace.snapshots.is_running());
+}
