@@ -129,6 +129,7 @@ fn rewrite(call: &mut Call<'_>) -> Outcome {
 
 fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.instance.telemetry.reset();
+    call.instance.saver.reset();
     call.instance.clients.memory.reset();
     call.instance.keyspace.reclaimer.reset();
     call.instance.keyspace.expiry.reset();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
+use super::{Call, Categories, Command, Error, Flags, Group, Outcome, save};
 use crate::keyspace::reclaim::Garbage;
 
 const DANGEROUS: Categories = Categories::KEYSPACE.union(Categories::DANGEROUS);
@@ -70,7 +70,9 @@ fn flushdb(call: &mut Call<'_>) -> Outcome {
 
 fn flushall(call: &mut Call<'_>) -> Outcome {
     let databases = call.instance.keyspace.databases();
-    flush(call, 0..databases)
+    flush(call, 0..databases)?;
+    save::all_is_gone(call.instance, call.config);
+    Ok(())
 }
 
 /// Empties databases. What they held is freed in the background, or here as soon as nobody waits for the shards.

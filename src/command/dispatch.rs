@@ -13,7 +13,7 @@ use super::error::{Error, until_zero};
 use super::instance::Instance;
 use super::locks::{self, Hashes, Locks};
 use super::registry::Entry;
-use super::{Flags, Outcome, transaction};
+use super::{Flags, Outcome, save, transaction};
 use crate::clients::{Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
@@ -263,8 +263,15 @@ impl<'a> Batch<'a> {
         if self.is_out_of_memory(client, entry, request) {
             return Err(Refusal::Error(Error::OutOfMemory, Some(entry)));
         }
+        let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);
+        if save::denies_writes(self.instance, &self.config) {
+            // Who watches over the server asks with a PING, and is to learn of it.
+            let writes = row.flags.contains(Flags::WRITE) || row.name == "ping";
+            if writes || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes()) {
+                return Err(Refusal::Error(Error::NotPersisted, Some(entry)));
+            }
+        }
         if let Some(mode) = self.instance.pause.mode(self.moment.now) {
-            let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);
             let may_change = row.flags.intersects(CHANGES)
                 || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes());
             if mode == PauseMode::All || may_change {

@@ -40,6 +40,13 @@ pub enum Error {
     /// The memory is full and nothing may be evicted.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// The last snapshot failed, and the configuration wants no writes then.
+    #[error(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+         modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+         snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+    )]
+    NotPersisted,
     /// Not a finite decimal number.
     #[error("ERR value is not a valid float")]
     NotFloat,

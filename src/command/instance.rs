@@ -1,20 +1,22 @@
 //! What all connections of one running server share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::registry::{NameTaken, Registry};
 use crate::clients;
-use crate::config::Config;
+use crate::config::{Config, ShutdownFlags};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::journal::Journal;
+use crate::persistence::rdb::saver::Saver;
 use crate::telemetry::Telemetry;
 use crate::types::list;
 
@@ -24,6 +26,8 @@ pub struct Instance {
     pub keyspace: Keyspace,
     /// Where changes wait for the append-only file.
     pub journal: Arc<Journal>,
+    /// When the keys are written to the snapshot file.
+    pub saver: Saver,
     /// The configuration in force. Replaced whole by CONFIG SET, under `config_writer`.
     pub config: ArcSwap<Config>,
     /// Held while a new configuration is derived from the old one.
@@ -51,9 +55,9 @@ pub struct Instance {
     /// Worker threads.
     pub workers: usize,
     /// What SHUTDOWN and signals ask for.
-    pub shutdown: watch::Sender<Option<Shutdown>>,
-    /// When the keys were last saved, in seconds since the epoch.
-    pub last_save: AtomicU64,
+    shutdown: UnboundedSender<ShutdownRequest>,
+    /// Where those who run the server find it.
+    pub shutdown_requests: Mutex<Option<UnboundedReceiver<ShutdownRequest>>>,
     /// Told by whoever needs more room than it can make.
     pub room_wanted: Notify,
     /// DEBUG switches.
@@ -73,6 +77,15 @@ pub struct NotApplied {
     pub reason: String,
 }
 
+/// Asks for the end.
+#[derive(Debug)]
+pub struct ShutdownRequest {
+    /// How.
+    pub shutdown: Shutdown,
+    /// Where to say that there will be none.
+    pub refuse: mpsc::Sender<()>,
+}
+
 /// How the server is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shutdown {
@@ -82,6 +95,20 @@ pub struct Shutdown {
     pub now: bool,
     /// End even if saving fails.
     pub force: bool,
+}
+
+impl From<ShutdownFlags> for Shutdown {
+    fn from(flags: ShutdownFlags) -> Shutdown {
+        Shutdown {
+            save: match (flags.save, flags.nosave) {
+                (true, _) => Save::Always,
+                (false, true) => Save::Never,
+                (false, false) => Save::AsConfigured,
+            },
+            now: flags.now,
+            force: flags.force,
+        }
+    }
 }
 
 /// Whether to save before ending.
@@ -125,9 +152,11 @@ impl Instance {
             worker.effects.propagation.attach(journal.clone());
         }
         let started_unix = unix_millis() / 1000;
+        let (shutdown, shutdown_requests) = unbounded_channel();
         Ok(Arc::new(Instance {
             keyspace: Keyspace::new(config.general.databases as usize, workers),
             journal,
+            saver: Saver::new(started_unix),
             telemetry,
             commands,
             config: ArcSwap::from_pointee(config),
@@ -141,8 +170,8 @@ impl Instance {
             started: Instant::now(),
             started_unix,
             workers,
-            shutdown: watch::Sender::new(None),
-            last_save: AtomicU64::new(started_unix),
+            shutdown,
+            shutdown_requests: Mutex::new(Some(shutdown_requests)),
             room_wanted: Notify::new(),
             debug: DebugSwitches {
                 active_expire: true.into(),
@@ -152,9 +181,15 @@ impl Instance {
         }))
     }
 
-    /// Asks the server to end.
-    pub fn request_shutdown(&self, shutdown: Shutdown) {
-        self.shutdown.send_replace(Some(shutdown));
+    /// Asks the server to end. Should that fail, so that it goes on, `refuse` is told or dropped.
+    pub fn request_shutdown(&self, shutdown: Shutdown, refuse: mpsc::Sender<()>) {
+        // Without a server to be ended the request is dropped here.
+        let _ = self.shutdown.send(ShutdownRequest { shutdown, refuse });
+    }
+
+    /// Changes to keys since the start.
+    pub fn changes(&self) -> u64 {
+        self.telemetry.sum(|worker| &worker.effects.dirty)
     }
 
     /// Whether the active expiry cycle may run.

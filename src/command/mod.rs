@@ -33,6 +33,7 @@ pub mod config;
 pub mod connection;
 pub mod database;
 pub mod debug;
+pub mod dump;
 pub mod expire;
 pub mod function;
 pub mod hash;
@@ -41,6 +42,7 @@ pub mod list;
 pub mod memory;
 pub mod object;
 pub mod random;
+pub mod save;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -70,6 +72,7 @@ pub static FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     database::COMMANDS,
     debug::COMMANDS,
+    dump::COMMANDS,
     expire::COMMANDS,
     function::COMMANDS,
     hash::combined::COMMANDS,
@@ -85,6 +88,7 @@ pub static FAMILIES: &[&[Command]] = &[
     list::edit::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
+    save::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
     set::member::COMMANDS,

@@ -1,11 +1,11 @@
-//! The server as a whole: INFO, TIME, LASTSAVE, SHUTDOWN, LOLWUT.
+//! The server as a whole: INFO, TIME, SHUTDOWN, LOLWUT.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::instance::{Save, Shutdown};
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
 use crate::allocator;
+use crate::config::ShutdownFlags;
 use crate::telemetry::info::{self, Identity, Sources};
 
 const ALWAYS: Flags = Flags::LOADING.union(Flags::STALE);
@@ -26,16 +26,6 @@ pub const COMMANDS: &[Command] = &[
             "request_policy:all_shards",
             "response_policy:special",
         ],
-        ..Command::DEFAULT
-    },
-    Command {
-        name: "lastsave",
-        run: lastsave,
-        flags: ALWAYS.union(Flags::FAST),
-        group: Group::Server,
-        categories: Categories::ADMIN.union(Categories::DANGEROUS),
-        summary: "Answers when the keys were last saved, in seconds since the epoch.",
-        tips: &["nondeterministic_output"],
         ..Command::DEFAULT
     },
     Command {
@@ -100,7 +90,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
             uptime: instance.started.elapsed(),
             workers: instance.workers,
         },
-        last_save: instance.last_save.load(Relaxed),
+        saver: &instance.saver,
     };
     let words: Vec<&[u8]> = call.args_from(1).collect();
     let text = info::report(&sources, &words);
@@ -115,11 +105,6 @@ fn time(call: &mut Call<'_>) -> Outcome {
     call.reply.array(2);
     call.reply.bulk_int(now.as_secs() as i64);
     call.reply.bulk_int(i64::from(now.subsec_micros()));
-    Ok(())
-}
-
-fn lastsave(call: &mut Call<'_>) -> Outcome {
-    call.reply.int(call.instance.last_save.load(Relaxed) as i64);
     Ok(())
 }
 
@@ -140,19 +125,20 @@ fn shutdown(call: &mut Call<'_>) -> Outcome {
         return Err(Error::Syntax);
     }
     if abort {
-        // There is nothing yet that an ending server waits for, so none can be held back.
+        // Whoever could ask for it waits until the end, or is told that there is none.
         return Err(Error::text("ERR No shutdown in progress."));
     }
-    let save = match (save, nosave) {
-        (true, _) => Save::Always,
-        (_, true) => Save::Never,
-        _ => Save::AsConfigured,
+    let (refuse, refused) = mpsc::channel();
+    let flags = ShutdownFlags {
+        save,
+        nosave,
+        now,
+        force,
     };
-    call.instance
-        .request_shutdown(Shutdown { save, now, force });
+    call.instance.request_shutdown(flags.into(), refuse);
     // No reply: the client learns of the end from its connection, and what it sent after this is not run.
-    call.client.close = true;
-    Ok(())
+    let _ = refused.recv();
+    Err(Error::text("ERR Errors trying to SHUTDOWN. Check logs."))
 }
 
 /// The size of LOLWUT's drawing, in dots; a character holds two by four of them.

@@ -353,6 +353,11 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Whether the exclusive section is held.
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self.held, Held::All { .. })
+    }
+
     /// Every shard, in hash order. The exclusive section must be held.
     pub fn all(&mut self) -> &mut [MutexGuard<'a, Shard>] {
         match &mut self.held {

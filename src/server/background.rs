@@ -4,20 +4,20 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use tokio::time::sleep_until;
+use tracing::{debug, info};
 
 use crate::allocator;
 use crate::command::Instance;
 use crate::command::instance::unix_millis;
-use crate::command::room;
+use crate::command::{room, save};
 use crate::config::Config;
 use crate::keyspace::defrag::Walk;
 use crate::keyspace::evict::{End, Evictor, Gauge};
 use crate::keyspace::expire::Cycle;
+use crate::persistence::rdb::saver::Due;
 use crate::priority::{self, Pace};
 use crate::telemetry::memory::{self, Resident};
 
@@ -28,49 +28,22 @@ const EXPIRE_SHARE: f64 = 0.75;
 /// How long keys are evicted at a time.
 const EVICTION_SLICE: Duration = Duration::from_micros(200);
 
-/// The background's thread; dropping this ends it.
-#[derive(Debug)]
-pub struct Background {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Starts the thread.
+/// Starts the thread, which ends with the process.
 ///
 /// # Errors
 /// When the system refuses.
-pub fn start(instance: &Arc<Instance>) -> io::Result<Background> {
-    let (stop, stopped) = oneshot::channel();
+pub fn start(instance: &Arc<Instance>) -> io::Result<()> {
     let instance = Arc::clone(instance);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let work = async move {
-        tokio::select! {
-            () = run(&instance) => {}
-            _ = stopped => {}
-        }
-    };
-    let thread = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("background".to_owned())
         .spawn(move || {
             priority::step_back();
-            runtime.block_on(work);
+            runtime.block_on(run(&instance));
         })?;
-    Ok(Background {
-        stop: Some(stop),
-        thread: Some(thread),
-    })
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // Should it have panicked, that was reported then.
-            let _ = thread.join();
-        }
-    }
+    Ok(())
 }
 
 /// Runs for good.
@@ -103,6 +76,7 @@ async fn run(instance: &Instance) {
             continue;
         }
         let now = unix_millis();
+        start_save_if_due(instance, &config, now);
         instance.telemetry.sample(Instant::now());
         let share = defragmentation(&config);
         let is_running = &instance.keyspace.defragmentation.is_running;
@@ -119,6 +93,23 @@ async fn run(instance: &Instance) {
                 period.mul_f64(EXPIRE_SHARE),
             );
         }
+    }
+}
+
+/// Has the saver begin, if somebody asked for it or a save point is reached.
+fn start_save_if_due(instance: &Instance, config: &Config, now: u64) {
+    let (points, changes) = (&config.persistence.save, instance.changes());
+    let Some(due) = instance.saver.due(points, changes, now / 1000) else {
+        return;
+    };
+    if let Due::SavePoint(point) = due {
+        info!(
+            "{} changes in {} seconds. Saving...",
+            point.changes, point.seconds
+        );
+    }
+    if let Err(reason) = save::start(instance) {
+        debug!("The snapshot has to wait: {reason}");
     }
 }
 

@@ -7,7 +7,7 @@
 //!   has not taken yet;
 //! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
 //! - [`health`] asks a running server whether it answers;
-//! - [`background`] is what happens when nobody asks: expiry, sampling;
+//! - [`background`] is what happens when nobody asks: expiry, sampling; [`saver`] is the thread that writes snapshots;
 //! - [`shutdown`] ends it all in order.
 //!
 //! The main thread runs the listener, the background and the shutdown; it runs no commands.
@@ -19,6 +19,7 @@ pub mod health;
 mod listener;
 mod output;
 mod reconfigure;
+mod saver;
 mod shutdown;
 mod stream;
 mod worker;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::info;
 
 use self::reconfigure::Listening;
 use crate::command::Instance;
@@ -100,15 +101,11 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
         listening.accept(listeners);
         let apply = move |old: &_, new: &_| listening.apply(old, new);
         instance.apply_config.get_or_init(|| Box::new(apply));
-        let background = background::start(&instance)
-            .map_err(system("Could not start the background thread"))?;
+        background::start(&instance).map_err(system("Could not start the background thread"))?;
+        saver::start(&instance).map_err(system("Could not start the saver's thread"))?;
         instance.telemetry.ready();
         shutdown::wait(&instance).await;
-        drop(background);
         drop(pidfile);
-        if !crew.stop() {
-            warn!("Some connections did not end in time");
-        }
         info!("Minium is now ready to exit, bye bye...");
         Ok(())
     })

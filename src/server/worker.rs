@@ -7,10 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 use tracing::{debug, info};
@@ -34,8 +32,6 @@ const READ_BUFFER: usize = 64 << 10;
 pub(super) const MAX_KEPT_REPLIES: usize = 1 << 20;
 /// How often clients are looked for that are idle, or do not take their replies.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
-/// How long connections may take to end at shutdown.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection on its way to its worker.
 #[derive(Debug)]
@@ -53,42 +49,24 @@ pub struct Arrival {
 pub struct Crew {
     inboxes: Arc<[UnboundedSender<Arrival>]>,
     next: Arc<AtomicUsize>,
-    stop: tokio::sync::watch::Sender<bool>,
-    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Crew {
     /// Gives a connection to the next worker in turn.
     pub fn deal(&self, arrival: Arrival) {
         let turn = self.next.fetch_add(1, Relaxed) % self.inboxes.len();
-        // A worker that no longer listens is stopping; the dropped arrival closes its socket.
+        // Should it have panicked, the dropped arrival closes its socket.
         let _ = self.inboxes[turn].send(arrival);
-    }
-
-    /// Ends all connections and waits for the threads; answers whether they ended in time.
-    pub fn stop(&self) -> bool {
-        self.stop.send_replace(true);
-        let limit = Instant::now() + STOP_LIMIT;
-        let mut threads = self.threads.lock();
-        while Instant::now() < limit && !threads.iter().all(JoinHandle::is_finished) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        threads
-            .drain(..)
-            .all(|thread| thread.is_finished() && thread.join().is_ok())
     }
 }
 
-/// Starts a thread for every worker.
+/// Starts a thread for every worker. They end with the process.
 pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
-    let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut inboxes = Vec::new();
-    let mut threads = Vec::new();
     for number in 0..instance.workers {
         let (inbox, arrivals) = unbounded_channel();
         inboxes.push(inbox);
         let instance = Arc::clone(instance);
-        let mut stopped = stopped.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -96,24 +74,15 @@ pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
             let (sender, signals) = unbounded_channel();
             let worker = Rc::new(Worker::new(instance, number, sender));
             let tasks = LocalSet::new();
-            tasks.block_on(&runtime, async {
-                tokio::select! {
-                    () = worker.run(arrivals, signals) => {}
-                    _ = stopped.wait_for(|&stop| stop) => {}
-                }
-            });
+            tasks.block_on(&runtime, worker.run(arrivals, signals));
         };
-        threads.push(
-            std::thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(work)?,
-        );
+        std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(work)?;
     }
     Ok(Crew {
         inboxes: inboxes.into(),
         next: Arc::default(),
-        stop,
-        threads: Arc::new(Mutex::new(threads)),
     })
 }
 

@@ -7,6 +7,7 @@ mod chunk;
 mod quicklist;
 mod run;
 
+pub use self::chunk::{Chunk, Content};
 use self::quicklist::Quicklist;
 use super::listpack::{self, Listpack, ListpackRef};
 use super::string::{StringRef, Wanted};

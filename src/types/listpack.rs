@@ -157,13 +157,38 @@ impl<'a> Encoded<'a> {
     fn write(&self, to: &mut [u8]) {
         let forward = self.forward_len();
         self.write_forward(&mut to[..forward]);
-        let backward = &mut to[forward..];
-        let last = backward.len() - 1;
-        for (place, byte) in backward.iter_mut().enumerate() {
-            let continued = if place == 0 { 0 } else { 0x80 };
-            *byte = (forward >> (7 * (last - place)) & 0x7F) as u8 | continued;
-        }
+        write_backward(forward, &mut to[forward..]);
     }
+}
+
+/// Writes the backward length of an element of so many bytes into a place of exactly its size.
+fn write_backward(forward: usize, to: &mut [u8]) {
+    let last = to.len() - 1;
+    for (place, byte) in to.iter_mut().enumerate() {
+        let continued = if place == 0 { 0 } else { 0x80 };
+        *byte = (forward >> (7 * (last - place)) & 0x7F) as u8 | continued;
+    }
+}
+
+/// Appends a listpack of elements that lie one after the other without their backward lengths. O(n).
+pub fn write_packed(to: &mut Vec<u8>, elements: &[u8], count: usize) {
+    let start = to.len();
+    to.reserve(HEADER + elements.len() + 2 * count + 1);
+    to.extend_from_slice(&[0; HEADER]);
+    let mut rest = elements;
+    while !rest.is_empty() {
+        let (element, behind) = rest.split_at(forward_len(rest));
+        to.extend_from_slice(element);
+        let end = to.len();
+        to.resize(end + backward_size(element.len()), 0);
+        write_backward(element.len(), &mut to[end..]);
+        rest = behind;
+    }
+    to.push(END);
+    let total = u32::try_from(to.len() - start).expect("a listpack is far below 4 GiB");
+    let count = u16::try_from(count).unwrap_or(UNCOUNTED);
+    to[start..start + 4].copy_from_slice(&total.to_le_bytes());
+    to[start + 4..start + HEADER].copy_from_slice(&count.to_le_bytes());
 }
 
 /// Bytes of the backward length of an element of so many bytes. The bounds are the format's, one less than would fit.

@@ -23,29 +23,64 @@ const HASH_BITS: u32 = 12;
 #[error("compressed bytes are damaged")]
 pub struct Damaged;
 
-/// Compresses; what does not compress becomes longer by a thirty-second. O(n).
-pub fn compress(input: &[u8]) -> Vec<u8> {
-    // Where three bytes with this hash were seen last, plus one.
-    let mut seen = [0usize; 1 << HASH_BITS];
-    let mut output = Vec::with_capacity(input.len());
-    let (mut at, mut unwritten) = (0, 0);
-    while at + MIN_MATCH <= input.len() {
-        let slot = hash(&input[at..at + MIN_MATCH]);
-        let candidate = std::mem::replace(&mut seen[slot], at + 1);
-        let length = match candidate.checked_sub(1) {
-            Some(from) if at - from <= MAX_DISTANCE => common(&input[from..], &input[at..]),
-            _ => 0,
-        };
-        if length < MIN_MATCH {
-            at += 1;
-            continue;
+/// Compresses strings one after the other: what it needs beside them is kept from one to the next, and never cleared.
+#[derive(Debug)]
+pub struct Compressor {
+    /// Where three bytes with this hash were seen last, counted over all strings. What is not behind `before` was seen in
+    /// an earlier one.
+    seen: Box<[u32; 1 << HASH_BITS]>,
+    /// Bytes of all strings before this one.
+    before: u32,
+}
+
+impl Default for Compressor {
+    fn default() -> Compressor {
+        Compressor {
+            seen: Box::new([0; 1 << HASH_BITS]),
+            before: 0,
         }
-        write_literals(&mut output, &input[unwritten..at]);
-        write_match(&mut output, at + 1 - candidate, length);
-        at += length;
-        unwritten = at;
     }
-    write_literals(&mut output, &input[unwritten..]);
+}
+
+impl Compressor {
+    /// Appends the input compressed; what does not compress becomes longer by a thirty-second. O(n).
+    pub fn compress(&mut self, input: &[u8], output: &mut Vec<u8>) {
+        let len = u32::try_from(input.len()).unwrap_or(u32::MAX);
+        if self.before.checked_add(len).is_none() {
+            self.seen.fill(0);
+            self.before = 0;
+        }
+        // Positions in more than 4 GiB could not be told apart: what lies beyond stays as it is.
+        let reach = input.len().min(len as usize);
+        let (mut at, mut unwritten) = (0, 0);
+        while at + MIN_MATCH <= reach {
+            let slot = hash(&input[at..at + MIN_MATCH]);
+            let here = self.before + at as u32 + 1;
+            let candidate = std::mem::replace(&mut self.seen[slot], here);
+            let distance = (here - candidate) as usize;
+            let length = if candidate > self.before && distance <= MAX_DISTANCE {
+                common(&input[at - distance..], &input[at..])
+            } else {
+                0
+            };
+            if length < MIN_MATCH {
+                at += 1;
+                continue;
+            }
+            write_literals(output, &input[unwritten..at]);
+            write_match(output, distance, length);
+            at += length;
+            unwritten = at;
+        }
+        write_literals(output, &input[unwritten..]);
+        self.before += len;
+    }
+}
+
+/// As [`Compressor::compress`], for a string now and then.
+pub fn compress(input: &[u8]) -> Vec<u8> {
+    let mut output = Vec::with_capacity(input.len());
+    Compressor::default().compress(input, &mut output);
     output
 }
 
@@ -179,6 +214,18 @@ mod tests {
             prop_assert!(packed.len() <= input.len() + input.len().div_ceil(MAX_LITERALS));
             prop_assert_eq!(decompress(&packed, input.len()), Ok(input.clone()));
             prop_assert_eq!(decompress(&packed, input.len() + 1), Err(Damaged));
+        }
+
+        #[test]
+        fn strings_do_not_see_each_other(
+            inputs in proptest::collection::vec(repetitive(), 1..6), before in prop_oneof![Just(0), Just(u32::MAX - 99)],
+        ) {
+            let mut compressor = Compressor { before, ..Compressor::default() };
+            for input in inputs {
+                let mut output = b"in front".to_vec();
+                compressor.compress(&input, &mut output);
+                prop_assert_eq!(&output[8..], compress(&input));
+            }
         }
 
         #[test]

@@ -17,7 +17,7 @@ pub mod intset;
 pub mod lcs;
 pub mod list;
 pub mod listpack;
-mod lzf;
+pub mod lzf;
 pub mod member;
 pub mod members;
 pub mod sample;

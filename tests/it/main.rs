@@ -27,6 +27,7 @@ mod protocol;
 mod recipes;
 mod scan;
 mod sets;
+mod snapshots;
 mod sort;
 mod strings;
 mod transactions;

@@ -40,6 +40,7 @@ pub struct Setup {
     arguments: Vec<String>,
     config: Option<(String, String)>,
     environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
     password: Option<String>,
     unix: bool,
     port: Option<u16>,
@@ -62,6 +63,7 @@ impl Setup {
             arguments: Vec::new(),
             config: None,
             environment: Vec::new(),
+            wrapper: Vec::new(),
             password: None,
             unix: false,
             port: None,
@@ -84,6 +86,13 @@ impl Setup {
     /// Sets a variable of the server's environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has another program start the server, which is to become it: it is given the server's command line behind these
+    /// arguments.
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -129,7 +138,14 @@ impl Setup {
         let port = self.port.unwrap_or_else(free_port);
         let log = dir.path().join("log");
         let output = File::create(&log).expect("a log file");
-        let mut command = Command::new(self.program.path());
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, arguments)) => {
+                let mut command = Command::new(wrapper);
+                command.args(arguments).arg(self.program.path());
+                command
+            }
+            None => Command::new(self.program.path()),
+        };
         command.current_dir(dir.path()).stdin(Stdio::null());
         command
             .stderr(output.try_clone().expect("a second handle"))

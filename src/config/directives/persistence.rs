@@ -40,21 +40,21 @@ directives! {
         /// Take a snapshot when <seconds> have passed and at least <changes> keys have changed since the last one:
         /// save <seconds> <changes> [<seconds> <changes> ...]
         /// Lines add up. save "" takes no snapshots.
-        save: Vec<SavePoint> = save_points() => Save, inert(NO_DISK);
+        save: Vec<SavePoint> = save_points() => Save;
         /// Refuse writes after a snapshot has failed, until one succeeds.
-        stop_writes_on_bgsave_error: bool = true => YesNo, inert(NO_DISK);
+        stop_writes_on_bgsave_error: bool = true => YesNo;
         /// Compress long strings in snapshots.
-        rdbcompression: bool = true => YesNo, inert(NO_DISK);
+        rdbcompression: bool = true => YesNo;
         /// Close snapshots with a checksum, and verify it when loading.
-        rdbchecksum: bool = true => YesNo, at_start, inert(NO_DISK);
+        rdbchecksum: bool = true => YesNo, at_start;
         /// File of the snapshot, in dir.
         dbfilename: String = "dump.rdb".into() => BaseName {
             directive: "dbfilename", noun: "filename", may_be_empty: true,
-        }, protected, inert(NO_DISK);
+        }, protected;
         /// Load a snapshot without the values of types that this server does not know, instead of refusing it.
         rdb_skip_unknown: bool = false => YesNo, inert(NO_DISK);
         /// Flush a snapshot to disk as it is written, 4 MB at a time.
-        rdb_save_incremental_fsync: bool = true => YesNo, inert(NO_DISK);
+        rdb_save_incremental_fsync: bool = true => YesNo;
         /// Check in depth what RESTORE is given: no, yes, or clients.
         sanitize_dump_payload: SanitizePayload = SanitizePayload::No => Named, inert(NO_DISK);
         /// Log every write to the append-only file.
@@ -86,7 +86,7 @@ directives! {
         /// Keep the files of earlier logs.
         aof_disable_auto_gc: bool = false => YesNo, hidden, inert(NO_DISK);
         /// Microseconds to wait after each key saved, for tests.
-        rdb_key_save_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden, inert(NO_DISK);
+        rdb_key_save_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden;
         /// Microseconds to wait after each key loaded, for tests.
         key_load_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden, inert(NO_DISK);
         /// Bytes loaded before clients are served once.

@@ -11,13 +11,15 @@
 //! `| type | value | version, u16 | CRC64 |`. The numbers are Redis's, of `rdb.h` up to version 7.4, whose files are
 //! version 12; Valkey 7.2 and 8 write version 11.
 
-use crc_fast::{CrcAlgorithm, Digest};
+use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
 use thiserror::Error;
 
 /// What every file begins with, before its version.
 pub const MAGIC: &[u8; 5] = b"REDIS";
 /// Decimal digits of the version behind the [`MAGIC`].
 pub const VERSION_DIGITS: usize = 4;
+/// The oldest version that is written: what has it is read by Redis since 5.
+pub const OLDEST_WRITTEN: u16 = 9;
 /// The newest version that can be read: of Redis 7.4.
 pub const NEWEST: u16 = 12;
 /// The first version with a checksum behind [`opcode::EOF`].
@@ -106,6 +108,16 @@ pub mod kind {
     pub const HASH_METADATA: u8 = 24;
     /// The soonest deadline, then as [`HASH_LISTPACK_EX_PRE_GA`]; of version 12.
     pub const HASH_LISTPACK_EX: u8 = 25;
+
+    /// The first version whose readers know a type; 9, of Redis 5 and 6, for all older types.
+    pub fn first_version(kind: u8) -> u16 {
+        match kind {
+            0..HASH_LISTPACK => super::OLDEST_WRITTEN,
+            HASH_LISTPACK..SET_LISTPACK => 10,
+            SET_LISTPACK..HASH_METADATA_PRE_GA => 11,
+            HASH_METADATA_PRE_GA.. => 12,
+        }
+    }
 
     /// The name of the type whose values a type of record holds, as TYPE answers it; `None` if there is no such type.
     pub fn name(kind: u8) -> Option<&'static str> {
@@ -410,6 +422,11 @@ impl Checksum {
         self.0.finalize()
     }
 
+    /// Of the bytes so far and `len` more, of which the checksum is known.
+    pub fn joined(&self, checksum: u64, len: u64) -> u64 {
+        checksum_combine(CrcAlgorithm::Crc64Redis, self.value(), checksum, len)
+    }
+
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> u64 {
         crc_fast::checksum(CrcAlgorithm::Crc64Redis, bytes)
@@ -500,6 +517,9 @@ mod tests {
             checksum.update(a);
             checksum.update(b);
             prop_assert_eq!(checksum.value(), Checksum::of(&bytes));
+            let mut first = Checksum::new();
+            first.update(a);
+            prop_assert_eq!(first.joined(Checksum::of(b), b.len() as u64), checksum.value());
         }
     }
 }

@@ -1,24 +1,29 @@
 //! The data: how many keys there are, and where else they are kept.
 
+use std::time::Duration;
+
 use super::{Sources, Text, decimals, fields};
 
 pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
+    let changes = sources.telemetry.sum(|worker| &worker.effects.dirty);
+    let rdb = sources.saver.report();
+    let progress = rdb.keys_saved as f64 * 100.0 / rdb.keys.max(1) as f64;
     fields!(text;
         loading: 0,
         async_loading: 0,
         current_cow_peak: 0,
         current_cow_size: 0,
         current_cow_size_age: 0,
-        current_fork_perc: decimals(0.0),
-        current_save_keys_processed: 0,
-        current_save_keys_total: 0,
-        rdb_changes_since_last_save: sources.telemetry.sum(|worker| &worker.effects.dirty),
-        rdb_bgsave_in_progress: 0,
-        rdb_last_save_time: sources.last_save,
-        rdb_last_bgsave_status: "ok",
-        rdb_last_bgsave_time_sec: -1,
-        rdb_current_bgsave_time_sec: -1,
-        rdb_saves: 0,
+        current_fork_perc: decimals(progress),
+        current_save_keys_processed: rdb.keys_saved,
+        current_save_keys_total: rdb.keys,
+        rdb_changes_since_last_save: changes.saturating_sub(rdb.changes_saved),
+        rdb_bgsave_in_progress: u8::from(rdb.since.is_some()),
+        rdb_last_save_time: rdb.last_save,
+        rdb_last_bgsave_status: if rdb.is_ok { "ok" } else { "err" },
+        rdb_last_bgsave_time_sec: seconds(rdb.last_duration),
+        rdb_current_bgsave_time_sec: seconds(rdb.since.map(|since| since.elapsed())),
+        rdb_saves: rdb.begun,
         rdb_last_cow_size: 0,
         rdb_last_load_keys_expired: 0,
         rdb_last_load_keys_loaded: 0,
@@ -35,6 +40,11 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
         module_fork_in_progress: 0,
         module_fork_last_cow_size: 0,
     );
+}
+
+/// Whole seconds, or -1.
+fn seconds(duration: Option<Duration>) -> i64 {
+    duration.map_or(-1, |duration| duration.as_secs().cast_signed())
 }
 
 pub(super) fn replication(text: &mut Text, sources: &Sources<'_>) {

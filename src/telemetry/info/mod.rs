@@ -18,6 +18,7 @@ use crate::clients;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::keyspace::shard::Counts;
+use crate::persistence::rdb::saver::Saver;
 
 /// Where the figures come from.
 pub struct Sources<'a> {
@@ -37,8 +38,8 @@ pub struct Sources<'a> {
     pub commands: &'a [&'a str],
     /// Which server this is.
     pub identity: Identity<'a>,
-    /// When the keys were last saved, in seconds since the epoch.
-    pub last_save: u64,
+    /// What became of the snapshot files.
+    pub saver: &'a Saver,
 }
 
 /// What stays the same as long as a server runs, but for its age.

@@ -1,5 +1,6 @@
 //! A chunk of a large list: a run of elements, a compressed one, or a single element too large to be encoded.
 
+use std::borrow::Cow;
 use std::{option, vec};
 
 use super::run::{self, Run};
@@ -25,6 +26,15 @@ pub enum Chunk {
         /// Elements.
         count: usize,
     },
+}
+
+/// What a chunk holds.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// So many elements as in a listpack, but without their backward lengths.
+    Packed(Cow<'a, [u8]>, usize),
+    /// One element as it is.
+    Plain(&'a [u8]),
 }
 
 impl Chunk {
@@ -58,7 +68,7 @@ impl Chunk {
     }
 
     /// Bytes of the elements, uncompressed.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Chunk::Run(run) => run.bytes().len(),
             Chunk::Plain(bytes) => bytes.len(),
@@ -87,6 +97,17 @@ impl Chunk {
                     .map(|value| Element::Copied(value.to_vec()))
                     .collect();
                 Iter::Squeezed(copies.into_iter())
+            }
+        }
+    }
+
+    /// The elements in one piece.
+    pub fn content(&self) -> Content<'_> {
+        match self {
+            Chunk::Run(run) => Content::Packed(run.bytes().into(), run.count()),
+            Chunk::Plain(bytes) => Content::Plain(bytes),
+            Chunk::Squeezed { lzf, len, count } => {
+                Content::Packed(unsqueezed(lzf, *len).into(), *count)
             }
         }
     }

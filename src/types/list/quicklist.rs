@@ -41,8 +41,7 @@ impl Quicklist {
     }
 
     /// The chunks in order.
-    #[cfg(test)]
-    pub fn chunks_for_test(&self) -> vec_deque::Iter<'_, Chunk> {
+    pub fn iter_chunks(&self) -> vec_deque::Iter<'_, Chunk> {
         self.chunks.iter()
     }
 

@@ -145,13 +145,13 @@ fn check(list: &List, model: &VecDeque<Vec<u8>>) {
 impl Quicklist {
     /// What holds of all chunks, whatever layouts there were.
     fn check(&self) {
-        let counts = self.chunks_for_test().map(Chunk::count);
+        let counts = self.iter_chunks().map(Chunk::count);
         assert_eq!(counts.sum::<usize>(), self.len());
-        for chunk in self.chunks_for_test() {
+        for chunk in self.iter_chunks() {
             assert!(chunk.count() > 0, "an empty chunk");
             assert_eq!(chunk.iter().count(), chunk.count());
         }
-        let mut ends = self.chunks_for_test();
+        let mut ends = self.iter_chunks();
         let ends = [ends.next(), ends.next_back()].into_iter().flatten();
         for end in ends {
             assert!(!matches!(end, Chunk::Squeezed { .. }), "a compressed end");
@@ -163,7 +163,7 @@ impl Quicklist {
 fn check_layout(list: &List, layout: &Layout) {
     let List::Chunked(list) = list else { return };
     let all = list.chunks();
-    for (at, chunk) in list.chunks_for_test().enumerate() {
+    for (at, chunk) in list.iter_chunks().enumerate() {
         let fits = layout.fits_chunk(chunk.len(), chunk.count());
         assert!(fits || chunk.count() == 1, "a chunk beyond its limits");
         let inside = layout.depth > 0 && at >= layout.depth && at + layout.depth < all;

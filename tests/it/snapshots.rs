@@ -1,0 +1,629 @@
+//! Snapshot files and DUMP payloads, tried on a real Redis: it loads what we write, and what it then holds is the same.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::command;
+use crate::support::{Client, Server, Setup, Value, wait_for};
+
+fn minium() -> Setup {
+    Setup::minium().with("enable-debug-command", "yes")
+}
+
+/// What a file is written with; each with a reason to be written in another way.
+fn fill(client: &mut Client) {
+    let mut call = |arguments: &[&[u8]]| {
+        let reply = client.call(arguments);
+        assert!(
+            !matches!(reply, Value::Error(_)),
+            "{}: {reply:?}",
+            arguments.concat().escape_ascii()
+        );
+    };
+    let numbers = |count: usize| (0..count).map(|n| n.to_string().into_bytes());
+    let with = |head: &[&[u8]], rest: Vec<Vec<u8>>| -> Vec<Vec<u8>> {
+        head.iter().map(|word| word.to_vec()).chain(rest).collect()
+    };
+    let mut all = |head: &[&[u8]], rest: Vec<Vec<u8>>| {
+        let words = with(head, rest);
+        call(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    };
+    // Strings: as integers of each width, short, compressible, not compressible, with a length of each form.
+    let noise = |len: usize| {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..len).map(|_| next()).collect::<Vec<u8>>()
+    };
+    for (name, value) in [
+        ("int8", b"-128".to_vec()),
+        ("int16", b"128".to_vec()),
+        ("int32", b"-2147483648".to_vec()),
+        ("int64", b"2147483648".to_vec()),
+        ("no int", b"007".to_vec()),
+        ("empty", Vec::new()),
+        ("20 bytes", vec![b'a'; 20]),
+        ("21 bytes", vec![b'a'; 21]),
+        ("63 bytes", noise(63)),
+        ("64 bytes", noise(64)),
+        ("long", noise(20_000)),
+        ("longer", b"compressible ".repeat(20_000)),
+    ] {
+        all(&[b"SET", name.as_bytes()], vec![value]);
+    }
+    all(&[b"SET", b"grown"], vec![b"a".to_vec()]);
+    all(&[b"APPEND", b"grown"], vec![b"b".to_vec()]);
+    all(&[b"SET", &b"\0\xFF key".repeat(60)], vec![noise(10)]);
+    // Lists: packed, of several chunks, with elements that are not encoded, with compressed chunks.
+    all(
+        &[b"RPUSH", b"list"],
+        numbers(5).chain([noise(30)]).collect(),
+    );
+    all(&[b"RPUSH", b"long list"], numbers(20_000).collect());
+    all(&[b"LPUSH", b"long list"], vec![noise(300); 100]);
+    all(
+        &[b"CONFIG", b"SET", b"list-compress-depth"],
+        vec![b"1".to_vec()],
+    );
+    all(&[b"RPUSH", b"compressed list"], numbers(20_000).collect());
+    all(
+        &[b"CONFIG", b"SET", b"list-compress-depth"],
+        vec![b"0".to_vec()],
+    );
+    all(
+        &[b"DEBUG", b"QUICKLIST-PACKED-THRESHOLD"],
+        vec![b"100b".to_vec()],
+    );
+    all(
+        &[b"RPUSH", b"plain list"],
+        vec![noise(10), noise(200), vec![b'p'; 500], noise(10)],
+    );
+    all(
+        &[b"DEBUG", b"QUICKLIST-PACKED-THRESHOLD"],
+        vec![b"0".to_vec()],
+    );
+    // Sets: integers of each width, packed, a table.
+    all(&[b"SADD", b"ints 16"], numbers(100).collect());
+    all(
+        &[b"SADD", b"ints 32"],
+        numbers(3).chain([b"70000".to_vec()]).collect(),
+    );
+    all(
+        &[b"SADD", b"ints 64"],
+        numbers(3)
+            .chain([b"-9223372036854775808".to_vec()])
+            .collect(),
+    );
+    all(&[b"SADD", b"set"], numbers(3).chain([noise(20)]).collect());
+    all(
+        &[b"SADD", b"large set"],
+        numbers(5000).chain([noise(90)]).collect(),
+    );
+    // Sorted sets: scores of all kinds, packed and not.
+    let scores = [
+        "-inf",
+        "-1.5",
+        "0",
+        "3",
+        "3.0000000000000004",
+        "1e300",
+        "inf",
+    ];
+    for (name, members) in [("zset", 7), ("large zset", 1000)] {
+        let pairs = (0..members).flat_map(|n| {
+            let score = scores[n % scores.len()].as_bytes().to_vec();
+            [score, format!("member {n}").into_bytes()]
+        });
+        all(&[b"ZADD", name.as_bytes()], pairs.collect());
+    }
+    // Hashes: packed and not.
+    for (name, fields) in [("hash", 7), ("large hash", 1000)] {
+        let pairs = (0..fields).flat_map(|n| [format!("field {n}").into_bytes(), noise(n % 80)]);
+        all(&[b"HSET", name.as_bytes()], pairs.collect());
+    }
+    // Deadlines, and other databases.
+    for key in ["int8", "list", "set", "zset", "hash", "long list"] {
+        all(&[b"PEXPIRE", key.as_bytes()], vec![b"10000000".to_vec()]);
+    }
+    for database in ["1", "7", "15"] {
+        all(&[b"SELECT"], vec![database.into()]);
+        all(&[b"SET", b"here"], vec![database.into()]);
+        all(
+            &[b"SET", b"soon gone", b"x", b"PX"],
+            vec![b"10000000".to_vec()],
+        );
+    }
+    all(&[b"SELECT"], vec![b"0".to_vec()]);
+}
+
+fn digest(client: &mut Client) -> String {
+    client.line("DEBUG DIGEST").text()
+}
+
+/// What `redis-check-rdb` says of a file that it accepts.
+#[track_caller]
+fn checked(file: &Path) -> String {
+    let output = Command::new("redis-check-rdb").arg(file).output();
+    let output = output.expect("redis-check-rdb can be run; tests/run installs it");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("RDB looks OK"), "{said}");
+    said
+}
+
+/// A Redis that has loaded a file.
+#[track_caller]
+fn redis_with(file: &Path) -> Server {
+    Setup::redis()
+        .with("enable-debug-command", "yes")
+        .with(
+            "dir",
+            &file.parent().expect("a folder").display().to_string(),
+        )
+        .with(
+            "dbfilename",
+            &file.file_name().expect("a name").to_string_lossy(),
+        )
+        .start()
+}
+
+fn info(client: &mut Client, field: &str) -> String {
+    let text = client.line("INFO persistence").text();
+    let prefix = format!("{field}:");
+    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.unwrap_or_else(|| panic!("no {field} in {text}"))
+        .to_owned()
+}
+
+fn is_idle(client: &mut Client) -> bool {
+    info(client, "rdb_bgsave_in_progress") == "0"
+}
+
+/// Has a snapshot taken in the background and waits until it is there.
+#[track_caller]
+fn bgsave(client: &mut Client) {
+    assert_eq!(
+        client.line("BGSAVE"),
+        Value::Simple(b"Background saving started".to_vec())
+    );
+    wait_for("the end of the snapshot", || is_idle(client));
+}
+
+#[test]
+fn redis_loads_what_is_saved() {
+    let server = minium().start();
+    let mut client = server.connect();
+    fill(&mut client);
+    let expected = digest(&mut client);
+    let file = server.dir().join("dump.rdb");
+    for (compresses, saves) in [("yes", "SAVE"), ("no", "SAVE"), ("yes", "BGSAVE")] {
+        assert!(
+            client
+                .line(&format!("CONFIG SET rdbcompression {compresses}"))
+                .is_ok()
+        );
+        match saves {
+            "SAVE" => assert!(client.line("SAVE").is_ok()),
+            _ => bgsave(&mut client),
+        }
+        checked(&file);
+        let redis = redis_with(&file);
+        let mut theirs = redis.connect();
+        assert_eq!(
+            digest(&mut theirs),
+            expected,
+            "{saves}, compression {compresses}"
+        );
+        let (ours, theirs) = (client.line("PTTL hash"), theirs.line("PTTL hash"));
+        let (Value::Int(ours), Value::Int(theirs)) = (&ours, &theirs) else {
+            panic!("{ours:?} and {theirs:?}");
+        };
+        assert!((ours - theirs).abs() < 10_000, "{ours} and {theirs}");
+        fs::remove_file(&file).expect("it is there");
+    }
+    assert_eq!(digest(&mut client), expected);
+}
+
+#[test]
+fn compression_makes_files_smaller() {
+    let server = minium().start();
+    let mut client = server.connect();
+    let mut sizes = Vec::new();
+    for value in ["a".repeat(100_000), "RANDOM".into()] {
+        assert!(client.call(&["SET", "a", &value]).is_ok());
+        for compresses in ["yes", "no"] {
+            assert!(
+                client
+                    .line(&format!("CONFIG SET rdbcompression {compresses}"))
+                    .is_ok()
+            );
+            assert!(client.line("SAVE").is_ok());
+            sizes.push(
+                fs::metadata(server.dir().join("dump.rdb"))
+                    .expect("a file")
+                    .len(),
+            );
+        }
+    }
+    assert!(sizes[0] < 2000 && sizes[1] > 100_000, "{sizes:?}");
+    assert_eq!(sizes[2], sizes[3]);
+}
+
+#[test]
+fn a_file_has_the_oldest_version_that_holds_the_data() {
+    let server = minium().start();
+    let mut client = server.connect();
+    let file = server.dir().join("dump.rdb");
+    for (line, version) in [
+        ("SADD a 1 2 3", "REDIS0009"),
+        ("SADD b 1 2 x", "REDIS0009"),
+        ("HSET c f v", "REDIS0010"),
+        ("HPEXPIRE c 10000000 FIELDS 1 f", "REDIS0012"),
+        ("HPERSIST c FIELDS 1 f", "REDIS0009"),
+        ("RPUSH d a", "REDIS0010"),
+    ] {
+        client.line(line);
+        assert!(client.line("SAVE").is_ok());
+        let bytes = fs::read(&file).expect("a file");
+        assert_eq!(
+            bytes[..9].escape_ascii().to_string(),
+            version,
+            "after {line}"
+        );
+        if version != "REDIS0012" {
+            checked(&file);
+        }
+    }
+}
+
+#[test]
+fn there_is_a_checksum_unless_nobody_wants_one() {
+    for (wanted, present) in [("yes", true), ("no", false)] {
+        let server = minium().with("rdbchecksum", wanted).start();
+        let mut client = server.connect();
+        assert!(client.line("SET a 1").is_ok());
+        assert!(client.line("SAVE").is_ok());
+        let file = server.dir().join("dump.rdb");
+        let bytes = fs::read(&file).expect("a file");
+        assert_eq!(bytes[bytes.len() - 8..] != [0; 8], present);
+        assert_eq!(checked(&file).contains("Checksum OK"), present);
+    }
+}
+
+#[test]
+fn redis_restores_what_is_dumped() {
+    let server = minium().start();
+    let redis = Setup::redis().with("enable-debug-command", "yes").start();
+    let (mut ours, mut theirs) = (server.connect(), redis.connect());
+    fill(&mut ours);
+    assert_eq!(ours.line("DUMP nonesuch"), theirs.line("DUMP nonesuch"));
+    let keys = ours.line("KEYS *");
+    assert!(keys.elements().len() > 25);
+    for key in keys.elements() {
+        let Value::Bulk(key) = key else {
+            panic!("{key:?}")
+        };
+        let Value::Bulk(payload) = ours.call(&command!["DUMP", key]) else {
+            panic!("no payload of {}", key.escape_ascii());
+        };
+        let restored = theirs.call(&command!["RESTORE", key, "0", payload, "REPLACE"]);
+        assert!(restored.is_ok(), "{}: {restored:?}", key.escape_ascii());
+        // Whether there is a deadline is part of the digest, and none of the payload.
+        ours.call(&command!["PERSIST", key]);
+        let digest = command!["DEBUG", "DIGEST-VALUE", key];
+        assert_eq!(
+            ours.call(&digest),
+            theirs.call(&digest),
+            "{}",
+            key.escape_ascii()
+        );
+    }
+    // The version is told behind the value: that of Redis 7.4 if a field has a deadline, and else one that 7.0 knows.
+    ours.line("HSET timed a 1 b 2");
+    ours.line("HPEXPIRE timed 10000000 FIELDS 1 a");
+    let Value::Bulk(payload) = ours.line("DUMP timed") else {
+        panic!("no payload")
+    };
+    assert_eq!(payload[payload.len() - 10..][..2], [12, 0]);
+}
+
+#[test]
+fn accesses_are_told_where_the_policy_asks_for_them() {
+    for (policy, told) in [
+        ("noeviction", &b""[..]),
+        ("allkeys-lru", b"\xF8\0"),
+        ("volatile-lfu", b"\xF9\x05"),
+    ] {
+        let server = minium().with("maxmemory-policy", policy).start();
+        let mut client = server.connect();
+        assert!(client.line("SET a x").is_ok());
+        assert!(client.line("SAVE").is_ok());
+        let file = server.dir().join("dump.rdb");
+        checked(&file);
+        let bytes = fs::read(&file).expect("a file");
+        // Behind the sizes of the database: one key, none with a deadline.
+        let record = [b"\xFB\x01\0", told, b"\0\x01a\x01x\xFF"].concat();
+        let found = bytes.windows(record.len()).any(|window| window == record);
+        assert!(found, "{policy}: {}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn replies_are_those_of_redis() {
+    let setups = [minium(), Setup::redis().with("enable-debug-command", "yes")];
+    let replies = setups.map(|setup| {
+        let server = setup.start();
+        let mut client = server.connect();
+        let mut replies = Vec::new();
+        let mut say = |client: &mut Client, line: &str| replies.push(client.line(line));
+        for line in [
+            "SET a 1",
+            "SAVE",
+            "SAVE now",
+            "BGSAVE later",
+            "BGSAVE SCHEDULE now",
+            "MULTI",
+            "SAVE",
+            "DISCARD",
+            // Long enough that the snapshot does not end before the next line.
+            "CONFIG SET rdb-key-save-delay 10000000",
+            "BGSAVE",
+            "BGSAVE",
+            "BGSAVE SCHEDULE",
+            "SAVE",
+            "CONFIG SET rdb-key-save-delay 0",
+        ] {
+            say(&mut client, line);
+        }
+        assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "1");
+        // Emptying everything ends it.
+        assert!(client.line("FLUSHALL").is_ok());
+        wait_for("the end of the snapshot", || is_idle(&mut client));
+        replies.push(Value::Simple(
+            info(&mut client, "rdb_last_bgsave_status").into(),
+        ));
+        for line in ["MULTI", "SET a 1", "BGSAVE", "EXEC"] {
+            replies.push(client.line(line));
+        }
+        wait_for("the scheduled snapshot", || {
+            is_idle(&mut client) && info(&mut client, "rdb_changes_since_last_save") == "0"
+        });
+        for field in [
+            "rdb_saves",
+            "rdb_last_bgsave_status",
+            "rdb_last_bgsave_time_sec",
+        ] {
+            replies.push(Value::Simple(info(&mut client, field).into()));
+        }
+        let left = fs::read_dir(server.dir()).expect("a folder");
+        let left = left.map(|file| file.expect("a file").file_name());
+        let temporary: Vec<_> = left
+            .filter(|name| name.to_string_lossy().starts_with("temp-"))
+            .collect();
+        assert!(temporary.is_empty(), "{temporary:?} are left");
+        replies
+    });
+    assert_eq!(replies[0], replies[1]);
+}
+
+#[test]
+fn changes_are_counted_since_the_last_snapshot() {
+    let server = minium().start();
+    let mut client = server.connect();
+    let changes = |client: &mut Client| info(client, "rdb_changes_since_last_save");
+    client.line("MSET a 1 b 2");
+    assert_eq!(changes(&mut client), "2");
+    assert!(client.line("SAVE").is_ok());
+    assert_eq!(changes(&mut client), "0");
+    client.line("INCR a");
+    bgsave(&mut client);
+    assert_eq!(changes(&mut client), "0");
+    client.line("INCR a");
+    assert_eq!(changes(&mut client), "1");
+    let Value::Int(saved) = client.line("LASTSAVE") else {
+        panic!("LASTSAVE answers a time")
+    };
+    assert_eq!(saved.to_string(), info(&mut client, "rdb_last_save_time"));
+}
+
+#[test]
+fn a_save_point_that_is_reached_saves() {
+    let server = minium().with("save", "1 2").start();
+    let mut client = server.connect();
+    let file = server.dir().join("dump.rdb");
+    client.line("SET a 1");
+    assert_eq!(client.line("CONFIG GET save").elements()[1].text(), "1 2");
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    assert!(!file.exists(), "one change is not two");
+    client.line("SET b 1");
+    wait_for("the file", || file.exists());
+    wait_for("the report", || {
+        info(&mut client, "rdb_changes_since_last_save") == "0"
+    });
+    assert!(
+        server.log().contains("2 changes in 1 seconds. Saving..."),
+        "{}",
+        server.log()
+    );
+    checked(&file);
+}
+
+#[test]
+fn the_end_saves_as_it_is_asked_to() {
+    enum End {
+        Say(&'static str),
+        Signal(&'static str),
+    }
+    use End::{Say, Signal};
+    for (points, end, saves) in [
+        ("", Say("SHUTDOWN"), false),
+        ("", Say("SHUTDOWN SAVE"), true),
+        ("100 100", Say("SHUTDOWN"), true),
+        ("100 100", Say("SHUTDOWN NOSAVE NOW"), false),
+        ("100 100", Signal("TERM"), true),
+        ("100 100", Signal("INT"), true),
+        ("", Signal("TERM"), false),
+    ] {
+        let mut server = minium().with("save", points).start();
+        let mut client = server.connect();
+        assert!(client.line("SET a 1").is_ok());
+        let file = server.dir().join("dump.rdb");
+        match end {
+            Say(line) => {
+                client
+                    .write(format!("{line}\r\n").as_bytes())
+                    .expect("it listens");
+            }
+            Signal(name) => server.signal(name),
+        }
+        let status = server.wait_for_end();
+        assert_eq!(status.code(), Some(0), "{}", server.log());
+        let what = match end {
+            Say(line) => line,
+            Signal(name) => name,
+        };
+        assert_eq!(file.exists(), saves, "{what} with save points '{points}'");
+        if saves {
+            let redis = redis_with(&file);
+            assert_eq!(redis.connect().line("GET a").text(), "1");
+        }
+    }
+    let mut server = minium()
+        .with("save", "100 100")
+        .with("shutdown-on-sigterm", "nosave")
+        .start();
+    server.signal("TERM");
+    server.wait_for_end();
+    assert!(
+        !server.dir().join("dump.rdb").exists(),
+        "shutdown-on-sigterm nosave"
+    );
+}
+
+/// Nothing can take the place of a folder.
+fn block(server: &Server) {
+    fs::create_dir(server.dir().join("dump.rdb")).expect("a folder");
+}
+
+#[test]
+fn a_snapshot_that_fails_is_told_and_stops_writes() {
+    let setups = [Setup::minium(), Setup::redis()];
+    let replies = setups.map(|setup| {
+        let server = setup.with("save", "3600 1000000").start();
+        let mut client = server.connect();
+        let mut replies = vec![client.line("SET a 1")];
+        block(&server);
+        replies.push(client.line("SAVE"));
+        replies.push(client.line("SET a 2"));
+        bgsave(&mut client);
+        for field in ["rdb_last_bgsave_status", "rdb_changes_since_last_save"] {
+            replies.push(Value::Simple(info(&mut client, field).into()));
+        }
+        for line in [
+            "SET a 3",
+            "GET a",
+            "PING",
+            "MULTI",
+            "SET a 3",
+            "EXEC",
+            "MULTI",
+            "GET a",
+            "EXEC",
+            "CONFIG SET stop-writes-on-bgsave-error no",
+            "SET a 4",
+            "PING",
+            "CONFIG SET stop-writes-on-bgsave-error yes",
+            "DEL a",
+            "CONFIG SET save ",
+            "SET a 5",
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            replies.push(client.call(&words));
+        }
+        client.call(&["CONFIG", "SET", "save", "3600 1000000"]);
+        replies.push(client.line("SHUTDOWN"));
+        replies.push(client.line("GET a"));
+        let log = server.log();
+        assert!(log.contains("Error moving temp DB file"), "{log}");
+        assert!(
+            log.contains("Error trying to save the DB, can't exit."),
+            "{log}"
+        );
+        fs::remove_dir(server.dir().join("dump.rdb")).expect("an empty folder");
+        bgsave(&mut client);
+        replies.push(client.line("SET a 6"));
+        replies.push(Value::Simple(
+            info(&mut client, "rdb_last_bgsave_status").into(),
+        ));
+        replies
+    });
+    assert_eq!(replies[0], replies[1]);
+}
+
+#[test]
+fn force_ends_a_server_that_cannot_save() {
+    let mut server = Setup::minium().with("save", "3600 1").start();
+    let mut client = server.connect();
+    assert!(client.line("SET a 1").is_ok());
+    block(&server);
+    server.signal("TERM");
+    wait_for("the refusal", || {
+        server
+            .log()
+            .contains("Errors trying to shut down the server")
+    });
+    assert_eq!(client.line("GET a").text(), "1");
+    client.write(b"SHUTDOWN FORCE\r\n").expect("it listens");
+    assert_eq!(server.wait_for_end().code(), Some(0));
+    assert!(server.log().contains("Exit anyway"), "{}", server.log());
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_leaves_the_last_file_alone() {
+    // A file system of a few pages, which only the server sees; a user namespace gives the right to mount it.
+    let user = if crate::support::is_root() {
+        ""
+    } else {
+        "--user --map-root-user"
+    };
+    let server = Setup::minium()
+        .with("enable-protected-configs", "yes")
+        .under(&["sh", "-c", &format!(
+            "exec unshare {user} --mount sh -c 'mkdir disk && mount -t tmpfs -o size=128k none disk && exec \"$@\"' sh \"$@\""
+        ), "sh"])
+        .start();
+    let mut client = server.connect();
+    assert!(
+        client.line("CONFIG SET dir disk").is_ok(),
+        "{}",
+        server.log()
+    );
+    assert!(client.line("SET a 1").is_ok());
+    assert!(client.line("SAVE").is_ok());
+    for number in 0..100 {
+        let noise: String = (0..4000)
+            .map(|n| char::from(33 + ((n * n + number * 7) % 89) as u8))
+            .collect();
+        assert!(
+            client
+                .call(&["SET", &format!("key {number}"), &noise])
+                .is_ok()
+        );
+    }
+    assert!(client.line("CONFIG SET rdbcompression no").is_ok());
+    assert_eq!(client.line("SAVE"), Value::Error(b"ERR".to_vec()));
+    bgsave(&mut client);
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "err");
+    let log = server.log();
+    assert!(
+        log.contains("Write error saving DB on disk(write): No space left on device"),
+        "{log}"
+    );
+    assert!(client.line("FLUSHALL").is_ok());
+    assert!(client.line("SAVE").is_ok(), "the space is free again");
+    bgsave(&mut client);
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+}
