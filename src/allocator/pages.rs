@@ -21,6 +21,13 @@ const PURGE_DELAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// another one filled it. So pages whose blocks went come into use again, whoever's keys they held.
 const RECLAIM_ON_FREE: mi::mi_option_t = 35;
 
+/// `mi_option_generic_collect`: after how many refills of its free lists a thread looks through all its pages for blocks that
+/// others have freed. It finds these anyway when it needs such blocks; to look for all at once takes it 50 ms and more where
+/// others evict what it stored.
+const GENERIC_COLLECT: mi::mi_option_t = 34;
+/// The most that mimalloc takes.
+const SELDOM: i64 = 1_000_000;
+
 /// Bytes handed out from which on huge pages are worth it.
 const LARGE: usize = 32 << 20;
 
@@ -33,6 +40,7 @@ pub fn configure() {
     unsafe {
         mi::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS);
         mi::mi_option_set(RECLAIM_ON_FREE, 1);
+        mi::mi_option_set(GENERIC_COLLECT, SELDOM);
     }
     // A system that knows no such switch has no huge pages, either.
     if disable_transparent_huge_pages(true).is_ok() {
