@@ -4,8 +4,11 @@
 //! corner that is used takes two of them. So they come into use when there is enough to fill them.
 //!
 //! mimalloc gives unused pages back on whichever thread allocates next, and that can take it several milliseconds. Here a
-//! thread that nobody waits for does it.
+//! thread that nobody waits for does it. Pages belong to all threads as far as possible, so that blocks which one thread
+//! makes and another frees do not have to wait for the first to look for them.
 
+use std::collections::HashSet;
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use libmimalloc_sys as mi;
@@ -17,13 +20,13 @@ const PURGE_DELAY: mi::mi_option_t = 15;
 /// After how many milliseconds any thread would give unused pages back: a day, which [`tend`] does not let pass.
 const PURGE_DELAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// `mi_option_page_reclaim_on_free`: 1 lets the thread that frees a block of a page which no thread holds take that page, though
-/// another one filled it. So pages whose blocks went come into use again, whoever's keys they held.
+/// `mi_option_page_reclaim_on_free`: -1 leaves a page that no thread holds, as those do that were once full, to itself when a
+/// block of it is freed. It goes with its last block, whoever frees that, and until then whoever needs a page of this size
+/// takes it. In the hands of a thread it would wait until that thread looks at it again.
 const RECLAIM_ON_FREE: mi::mi_option_t = 35;
 
 /// `mi_option_generic_collect`: after how many refills of its free lists a thread looks through all its pages for blocks that
-/// others have freed. It finds these anyway when it needs such blocks; to look for all at once takes it 50 ms and more where
-/// others evict what it stored.
+/// others have freed, which can take it 50 ms. There is little to find, and it finds that anyway when it needs such blocks.
 const GENERIC_COLLECT: mi::mi_option_t = 34;
 /// The most that mimalloc takes.
 const SELDOM: i64 = 1_000_000;
@@ -39,7 +42,7 @@ pub fn configure() {
     // SAFETY: the options exist in this version of mimalloc; the first takes milliseconds.
     unsafe {
         mi::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS);
-        mi::mi_option_set(RECLAIM_ON_FREE, 1);
+        mi::mi_option_set(RECLAIM_ON_FREE, -1);
         mi::mi_option_set(GENERIC_COLLECT, SELDOM);
     }
     // A system that knows no such switch has no huge pages, either.
@@ -59,13 +62,72 @@ pub fn tend() {
     purge();
 }
 
-/// Whether a block lies on a page of which no more than `percent` are in use, so that it had better move; not, if new blocks
-/// come from that page now, or no thread holds it.
-pub fn is_sparse<T>(block: &T, percent: usize) -> bool {
-    let block = std::ptr::from_ref(block).cast_mut().cast();
-    // SAFETY: mimalloc looks up the page of any address, if it has one. It reads counters and links that other threads may be
-    // writing, each a single word, and follows none of them: at worst the answer is out of date.
-    unsafe { mi::mi_unsafe_heap_page_is_under_utilized(std::ptr::null_mut(), block, percent) }
+/// Pages of which little is in use, as they were when they were looked for: what lies on them had better move.
+#[derive(Debug, Default)]
+pub struct SparsePages(HashSet<usize>);
+
+/// Pages begin and end at multiples of this.
+const SLICE: usize = 64 << 10;
+
+impl SparsePages {
+    /// Finds the pages of which no more than `percent` are in use. Some hundred nanoseconds for each page that there is.
+    pub fn find(percent: usize) -> SparsePages {
+        let mut search = Search {
+            percent,
+            found: HashSet::new(),
+        };
+        // SAFETY: the search outlives the call, and nothing else uses it. mimalloc walks its map of pages, whose memory stays
+        // mapped for good, and reads single words that other threads may be writing; it follows none of them, and `note`
+        // makes addresses of them that are compared and never read: at worst a page is taken for another one.
+        unsafe {
+            let search = (&raw mut search).cast();
+            mi::mi_heap_visit_blocks(std::ptr::null_mut(), false, Some(note), search);
+        }
+        SparsePages(search.found)
+    }
+
+    /// Whether a block lies on such a page.
+    #[inline]
+    pub fn hold<T>(&self, block: &T) -> bool {
+        self.0.contains(&slice_of(block))
+    }
+
+    /// To be told of a block that has moved: the page where it now lies is being filled.
+    pub fn forget<T>(&mut self, block: &T) {
+        self.0.remove(&slice_of(block));
+    }
+}
+
+fn slice_of<T>(block: &T) -> usize {
+    std::ptr::from_ref(block).addr() / SLICE
+}
+
+struct Search {
+    percent: usize,
+    found: HashSet<usize>,
+}
+
+/// Takes note of a page if it is sparse.
+unsafe extern "C" fn note(
+    _: *const mi::mi_heap_t,
+    area: *const mi::mi_heap_area_t,
+    _: *mut c_void,
+    _: usize,
+    search: *mut c_void,
+) -> bool {
+    /// No page of several blocks is larger.
+    const LARGEST: usize = 8 << 20;
+    // SAFETY: mimalloc gives a live area, and hands on the pointer to the search, which nothing else uses meanwhile.
+    let (area, search) = unsafe { (&*area, &mut *search.cast::<Search>()) };
+    let used = area.used.saturating_mul(area.full_block_size);
+    // One that was never full is just being filled.
+    let was_full = area.committed == area.reserved && (1..=LARGEST).contains(&area.reserved);
+    if was_full && used <= area.reserved / 100 * search.percent {
+        let first = area.blocks.addr();
+        let slices = first / SLICE..=first.saturating_add(area.reserved - 1) / SLICE;
+        search.found.extend(slices);
+    }
+    true
 }
 
 /// Gives unused pages back to the system: those that no thread's heap holds, and those of the calling thread's heap. Takes some
@@ -73,11 +135,4 @@ pub fn is_sparse<T>(block: &T, percent: usize) -> bool {
 pub fn purge() {
     // SAFETY: may be called at any time.
     unsafe { mi::mi_collect(true) }
-}
-
-/// Takes back what other threads have freed of the calling thread's memory, so that [`tend`] can give it to the system. Some
-/// ten nanoseconds for each page that is partly in use.
-pub fn collect() {
-    // SAFETY: may be called at any time.
-    unsafe { mi::mi_collect(false) }
 }

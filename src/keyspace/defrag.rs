@@ -14,12 +14,12 @@ use smallvec::SmallVec;
 
 use super::entry::{Entry, ValueMut, ValueRef};
 use super::shard::Keyspace;
-use crate::allocator::pages::is_sparse;
+use crate::allocator::pages::SparsePages;
 use crate::priority::Pace;
 use crate::table::{Place, Table};
 use crate::types::Object;
 
-/// Pages used to this percentage or less are sparse.
+/// Pages used to this percentage or less are sparse; they are looked for once a round.
 const SPARSE: usize = 80;
 
 /// Buckets under one lock.
@@ -52,6 +52,7 @@ impl Statistics {
 pub struct Walk {
     position: u64,
     database: usize,
+    sparse: SparsePages,
 }
 
 impl Walk {
@@ -67,6 +68,9 @@ impl Walk {
 
     /// Goes on for a while within one shard; tells whether that is done.
     fn slice(&mut self, keyspace: &Keyspace) -> bool {
+        if self.position == 0 && self.database == 0 {
+            self.sparse = SparsePages::find(SPARSE);
+        }
         let number = keyspace.shard_of(self.position);
         let mut shard = keyspace.lock(number);
         if shard.table(self.database).is_none() {
@@ -87,7 +91,7 @@ impl Walk {
         }
         let (mut moved, mut keys) = (0, 0);
         for &place in &places {
-            let blocks = move_together(table, place);
+            let blocks = move_together(table, place, &mut self.sparse);
             moved += blocks;
             keys += u64::from(blocks > 0);
         }
@@ -109,35 +113,33 @@ impl Walk {
 }
 
 /// Moves the blocks of an entry that lie on sparse pages; tells how many.
-fn move_together(table: &mut Table<Entry>, place: Place) -> u64 {
+fn move_together(table: &mut Table<Entry>, place: Place, sparse: &mut SparsePages) -> u64 {
     let mut moved = 0;
-    if is_sparse(table.get(place).block(), SPARSE) {
+    if sparse.hold(table.get(place).block()) {
         table.update(place, Entry::moved);
+        sparse.forget(table.get(place).block());
         moved += 1;
     }
     if let ValueRef::Object(object) = table.get(place).value() {
-        if is_sparse(object, SPARSE) {
+        if sparse.hold(object) {
             table.get_mut(place).move_object();
             moved += 1;
+            if let ValueRef::Object(object) = table.get(place).value() {
+                sparse.forget(object);
+            }
         }
         if let ValueMut::Object(object) = table.get_mut(place).into_value() {
-            moved += u64::from(move_content(object));
+            moved += u64::from(move_content(object, sparse));
         }
     }
     moved
 }
 
 /// Moves the content of a value that is one buffer, if it lies on a sparse page; answers whether it did.
-fn move_content(object: &mut Object) -> bool {
-    let buffer = match &*object {
-        Object::String(bytes) => Some(&bytes[..]),
-        other => other.packed().map(|(_, bytes)| bytes),
-    };
-    let is_moving = buffer
-        .and_then(<[u8]>::first)
-        .is_some_and(|first| is_sparse(first, SPARSE));
+fn move_content(object: &mut Object, sparse: &mut SparsePages) -> bool {
+    let is_moving = first_byte(object).is_some_and(|first| sparse.hold(first));
     if is_moving {
-        match object {
+        match &mut *object {
             Object::String(bytes) => {
                 // With the room that it had: it may be growing.
                 let mut moved = Vec::with_capacity(bytes.capacity());
@@ -146,8 +148,20 @@ fn move_content(object: &mut Object) -> bool {
             }
             other => *other = other.clone(),
         }
+        if let Some(first) = first_byte(object) {
+            sparse.forget(first);
+        }
     }
     is_moving
+}
+
+/// The first byte of the content, if that is one buffer.
+fn first_byte(object: &Object) -> Option<&u8> {
+    let buffer = match object {
+        Object::String(bytes) => Some(&bytes[..]),
+        other => other.packed().map(|(_, bytes)| bytes),
+    };
+    buffer?.first()
 }
 
 #[cfg(test)]

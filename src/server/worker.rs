@@ -15,7 +15,6 @@ use tracing::{debug, info};
 
 use super::connection::Connection;
 use super::stream::Accepted;
-use crate::allocator::pages;
 use crate::clients::{Client, Kind, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
@@ -24,7 +23,7 @@ use crate::command::room;
 use crate::config::Config;
 use crate::keyspace::evict::Evictor;
 use crate::protocol::Span;
-use crate::telemetry::{WorkerStats, memory};
+use crate::telemetry::WorkerStats;
 
 /// Bytes that one read may bring.
 const READ_BUFFER: usize = 64 << 10;
@@ -97,9 +96,6 @@ pub struct Worker {
     signals: UnboundedSender<Signal>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
     now: Cell<u64>,
-    next_collection: Cell<Instant>,
-    /// Commands that it had run when it last looked whether it is busy.
-    commands_before: Cell<u64>,
 }
 
 /// Buffers that a connection uses during its turn.
@@ -164,8 +160,6 @@ impl Worker {
             signals,
             connections: RefCell::default(),
             now: Cell::new(unix_millis()),
-            next_collection: Cell::new(Instant::now()),
-            commands_before: Cell::new(0),
         }
     }
 
@@ -187,7 +181,6 @@ impl Worker {
                 _ = idle_check.tick() => {
                     self.end_idle();
                     self.wake_unread();
-                    self.collect();
                 }
                 else => return,
             }
@@ -247,23 +240,6 @@ impl Worker {
             if connection.has_output.get() {
                 connection.wake();
             }
-        }
-    }
-
-    /// Takes back the worker's memory that others freed: expiry, eviction and other workers free keys that it made. It would
-    /// find it when it next needs such blocks, which may be never if it has little to do. One that is busy does find it, and
-    /// has clients who would wait.
-    fn collect(&self) {
-        /// Where it takes long, it takes no more than this part of the time.
-        const SHARE: u32 = 100;
-        /// Commands since the last look from which on a worker is busy.
-        const BUSY: u64 = 10_000;
-        let begin = Instant::now();
-        let commands = self.stats().commands.get();
-        let is_busy = commands.saturating_sub(self.commands_before.replace(commands)) >= BUSY;
-        if !is_busy && begin >= self.next_collection.get() && memory::is_much_free() {
-            pages::collect();
-            self.next_collection.set(begin + begin.elapsed() * SHARE);
         }
     }
 

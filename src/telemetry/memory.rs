@@ -164,13 +164,6 @@ impl Resident {
     }
 }
 
-/// Whether so much of what the allocator holds is free that threads should look for what they can give back.
-pub fn is_much_free() -> bool {
-    const MUCH: u64 = 16 << 20;
-    let used = allocator::allocated() as u64;
-    Resident::now().is_some_and(|resident| resident.anonymous > used + MUCH.max(used / 8))
-}
-
 /// The memory of the machine in bytes; 0 where the system does not tell.
 pub fn of_machine() -> u64 {
     static TOTAL: LazyLock<u64> = LazyLock::new(|| {
