@@ -70,11 +70,13 @@ pub struct SparsePages(HashSet<usize>);
 const SLICE: usize = 64 << 10;
 
 impl SparsePages {
-    /// Finds the pages of which no more than `percent` are in use. Some hundred nanoseconds for each page that there is.
-    pub fn find(percent: usize) -> SparsePages {
+    /// Finds the pages of which no more than `percent` are in use. Takes some hundred nanoseconds for each page that there is,
+    /// and does `between` after each.
+    pub fn find(percent: usize, mut between: impl FnMut()) -> SparsePages {
         let mut search = Search {
             percent,
             found: HashSet::new(),
+            between: &mut between,
         };
         // SAFETY: the search outlives the call, and nothing else uses it. mimalloc walks its map of pages, whose memory stays
         // mapped for good, and reads single words that other threads may be writing; it follows none of them, and `note`
@@ -102,9 +104,10 @@ fn slice_of<T>(block: &T) -> usize {
     std::ptr::from_ref(block).addr() / SLICE
 }
 
-struct Search {
+struct Search<'a> {
     percent: usize,
     found: HashSet<usize>,
+    between: &'a mut dyn FnMut(),
 }
 
 /// Takes note of a page if it is sparse.
@@ -118,7 +121,7 @@ unsafe extern "C" fn note(
     /// No page of several blocks is larger.
     const LARGEST: usize = 8 << 20;
     // SAFETY: mimalloc gives a live area, and hands on the pointer to the search, which nothing else uses meanwhile.
-    let (area, search) = unsafe { (&*area, &mut *search.cast::<Search>()) };
+    let (area, search) = unsafe { (&*area, &mut *search.cast::<Search<'_>>()) };
     let used = area.used.saturating_mul(area.full_block_size);
     // One that was never full is just being filled.
     let was_full = area.committed == area.reserved && (1..=LARGEST).contains(&area.reserved);
@@ -127,6 +130,7 @@ unsafe extern "C" fn note(
         let slices = first / SLICE..=first.saturating_add(area.reserved - 1) / SLICE;
         search.found.extend(slices);
     }
+    (search.between)();
     true
 }
 

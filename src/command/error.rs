@@ -1,6 +1,7 @@
 //! What a command answers when it cannot do its work. Clients match on these texts, so each is written once, here.
 
 use std::borrow::Cow;
+use std::collections::TryReserveError;
 
 use thiserror::Error;
 
@@ -47,6 +48,9 @@ pub enum Error {
          snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
     )]
     NotPersisted,
+    /// The system gives no more memory.
+    #[error("OOM the system refuses the memory that this command needs")]
+    Refused,
     /// Not a finite decimal number.
     #[error("ERR value is not a valid float")]
     NotFloat,
@@ -77,6 +81,12 @@ pub enum Error {
     /// Anything said only in one place; the text holds the code.
     #[error("{0}")]
     Text(Cow<'static, str>),
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Error {
+        Error::Refused
+    }
 }
 
 impl From<WrongType> for Error {

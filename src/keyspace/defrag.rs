@@ -61,6 +61,9 @@ impl Walk {
         let begin = Instant::now();
         let (mut shards, mut pace) = (0, Pace::new());
         while begin.elapsed() < budget && shards < keyspace.shards() {
+            if self.position == 0 && self.database == 0 {
+                self.sparse = SparsePages::find(SPARSE, || pace.step());
+            }
             shards += usize::from(self.slice(keyspace));
             pace.step();
         }
@@ -68,9 +71,6 @@ impl Walk {
 
     /// Goes on for a while within one shard; tells whether that is done.
     fn slice(&mut self, keyspace: &Keyspace) -> bool {
-        if self.position == 0 && self.database == 0 {
-            self.sparse = SparsePages::find(SPARSE);
-        }
         let number = keyspace.shard_of(self.position);
         let mut shard = keyspace.lock(number);
         if shard.table(self.database).is_none() {

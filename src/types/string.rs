@@ -1,5 +1,7 @@
 //! Strings: which form a value takes, and how its bytes are read whatever the form.
 
+use std::collections::TryReserveError;
+
 use crate::protocol::{Reply, number};
 
 /// Strings up to this length answer `embstr` to OBJECT ENCODING, longer ones `raw`.
@@ -56,6 +58,26 @@ impl StringMut<'_> {
         let mut bytes = self.as_ref().to_vec();
         (change(&mut bytes), Some(bytes))
     }
+}
+
+/// So many zero bytes. The allocator need not touch fresh pages for them.
+///
+/// # Errors
+/// When the system refuses so much memory.
+pub fn zeroed(len: usize) -> Result<Vec<u8>, TryReserveError> {
+    // A vector of zeros cannot be asked for with care, so its memory is, and is given back at once.
+    Vec::<u8>::new().try_reserve_exact(len)?;
+    Ok(vec![0; len])
+}
+
+/// Adds zero bytes up to a length that is not less than what is there.
+///
+/// # Errors
+/// When the system refuses so much memory; then nothing is added.
+pub fn lengthen(bytes: &mut Vec<u8>, len: usize) -> Result<(), TryReserveError> {
+    bytes.try_reserve(len - bytes.len())?;
+    bytes.resize(len, 0);
+    Ok(())
 }
 
 /// The bytes from `start` to `end`, both included and counted from the end when negative, as GETRANGE takes them.

@@ -61,7 +61,7 @@ fn bitop(call: &mut Call<'_>) -> Outcome {
                 None => Ok(&[][..]),
             })
             .collect::<Result<_, Error>>()?;
-        operation.apply(&sources)
+        operation.apply(&sources)?
     };
     let (destination, length) = (call.key(2), result.len());
     if length > 0 {

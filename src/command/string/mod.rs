@@ -14,6 +14,7 @@ pub mod whole;
 use super::{Call, Error};
 use crate::keyspace::effects::Event;
 use crate::keyspace::{Db, Expiry, Key, NewValue};
+use crate::types::string;
 
 /// Stores a string under a key, whatever was there before, and announces it.
 #[inline]
@@ -36,6 +37,8 @@ pub(super) struct Edited<R> {
 /// Changes the string of a key in place, first filled up with zero bytes to `reach` bytes if it is shorter or not there.
 /// The caller announces the change.
 ///
+/// What `reach` costs nobody has sent, so that the system is asked for it carefully: it may refuse.
+///
 /// A string that is changed in part is expected to change again: it moves out of its entry into a buffer that grows by
 /// doubling, which OBJECT ENCODING calls `raw` whatever the length.
 pub(super) fn edit<R>(
@@ -45,8 +48,7 @@ pub(super) fn edit<R>(
     change: impl FnOnce(&mut [u8]) -> R,
 ) -> Result<Edited<R>, Error> {
     let Some(entry) = db.write(key) else {
-        // Zeroed by the allocator, which need not touch fresh pages for that.
-        let mut bytes = vec![0; reach];
+        let mut bytes = string::zeroed(reach)?;
         let answer = change(&mut bytes);
         db.insert(key, NewValue::growing(bytes), None);
         return Ok(Edited { grew: true, answer });
@@ -55,10 +57,11 @@ pub(super) fn edit<R>(
     let grew = string.as_ref().len() < reach;
     let (answer, moved) = string.edit(|bytes| {
         if grew {
-            bytes.resize(reach, 0);
+            string::lengthen(bytes, reach)?;
         }
-        change(bytes)
+        Ok::<R, Error>(change(bytes))
     });
+    let answer = answer?;
     if let Some(bytes) = moved {
         db.replace(key, NewValue::growing(bytes));
     }

@@ -1,5 +1,7 @@
 //! Parts of a string: APPEND, STRLEN, GETRANGE (once SUBSTR), SETRANGE.
 
+use std::collections::TryReserveError;
+
 use super::edit;
 use crate::command::{Call, Command, Deprecated, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::config::Config;
@@ -83,7 +85,13 @@ fn append(call: &mut Call<'_>) -> Outcome {
             let string = entry.into_string()?;
             let length = string.as_ref().len();
             check_size(call.config, length, tail)?;
-            if let ((), Some(grown)) = string.edit(|bytes| bytes.extend_from_slice(tail)) {
+            let (outcome, grown) = string.edit(|bytes| {
+                bytes.try_reserve(tail.len())?;
+                bytes.extend_from_slice(tail);
+                Ok::<_, TryReserveError>(())
+            });
+            outcome?;
+            if let Some(grown) = grown {
                 call.db.replace(key, NewValue::growing(grown));
             }
             length + tail.len()

@@ -72,7 +72,7 @@ directives! {
         /// Percentage of waste from which it starts.
         active_defrag_threshold_lower: u32 = 10 => integer(0, 1000);
         /// Percentage of waste at which it works hardest.
-        active_defrag_threshold_upper: u32 = 100 => integer(0, 1000);
+        active_defrag_threshold_upper: u32 = 25 => integer(0, 1000);
         /// Least percentage of CPU.
         active_defrag_cycle_min: u32 = 1 => integer(1, 99);
         /// Most percentage of CPU.

@@ -3,6 +3,8 @@
 //! The result is made block by block: while the sources pass over a block it stays in the nearest cache, and it is
 //! written to memory once, however many they are.
 
+use std::collections::TryReserveError;
+
 /// Bytes of the result that are worked on together.
 const BLOCK: usize = 4096;
 
@@ -49,10 +51,14 @@ impl Operation {
 
     /// The combination of the sources, of which there must be one at least; as long as the longest.
     /// Time O(N) in the bytes of all sources.
-    pub fn apply(self, sources: &[&[u8]]) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When the system refuses the memory.
+    pub fn apply(self, sources: &[&[u8]]) -> Result<Vec<u8>, TryReserveError> {
         let (first, others) = sources.split_first().expect("BITOP has a source");
         let length = sources.iter().map(|source| source.len()).max().unwrap_or(0);
-        let mut result = Vec::with_capacity(length);
+        let mut result = Vec::new();
+        result.try_reserve_exact(length)?;
         for start in (0..length).step_by(BLOCK) {
             let end = length.min(start + BLOCK);
             let first = part(first, start, end);
@@ -61,7 +67,7 @@ impl Operation {
             let others = others.iter().map(|source| part(source, start, end));
             self.apply_to_block(&mut result[start..], first, others);
         }
-        result
+        Ok(result)
     }
 
     /// Combines a block, which holds the first source, with the others.
@@ -155,7 +161,7 @@ mod tests {
             let slices: Vec<&[u8]> = sources.iter().map(Vec::as_slice).collect();
             let length = sources.iter().map(Vec::len).max().unwrap_or(0);
             for (name, operation) in Operation::NAMES {
-                let result = operation.apply(&slices);
+                let result = operation.apply(&slices).expect("there is memory");
                 prop_assert_eq!(result.len(), length);
                 for offset in 0..bits::in_bytes(length) {
                     let set: Vec<bool> = slices.iter().map(|source| bits::get(source, offset)).collect();

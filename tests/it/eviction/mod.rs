@@ -1,5 +1,6 @@
 //! The memory limit: who is evicted, what is refused, and that the limit holds.
 
+mod churn;
 mod limit;
 mod policies;
 mod refusals;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use super::{MIB, command, limited, send};
 use crate::support::{Client, Setup, Value};
 
@@ -144,4 +146,39 @@ fn refusals_are_counted() {
     let text = client.line("INFO everything").text();
     assert!(text.contains("errorstat_OOM:count=3"));
     assert!(text.contains("cmdstat_set:calls=0,usec=0,usec_per_call=0.00,rejected_calls=3"));
+}
+
+/// What nobody has sent can still be asked for: a byte at the end of gigabytes. The system may not have them.
+#[test]
+fn memory_that_the_system_refuses_is_an_error_and_harms_nothing() {
+    const REFUSED: &str = "OOM the system refuses the memory that this command needs";
+    let server = Setup::minium().with("proto-max-bulk-len", "64gb").start();
+    let mut client = server.connect();
+    assert!(client.line("SET short value").is_ok());
+    assert!(client.line("APPEND grown value").int() > 0);
+    let pid = Pid::from_raw(server.pid().cast_signed());
+    let limit = 16 << 30;
+    let limits = Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
+    };
+    prlimit(pid, Resource::As, limits).expect("a limit for a process of ours");
+    for line in [
+        "SETRANGE new 30000000000 x",
+        "SETRANGE short 30000000000 x",
+        "SETRANGE grown 30000000000 x",
+        "SETBIT new 300000000000 1",
+        "SETBIT grown 300000000000 1",
+        "BITFIELD short SET u8 300000000000 1",
+    ] {
+        let reply = client.line(line);
+        assert!(
+            reply.is_error() && reply.text() == REFUSED,
+            "{line}: {reply:?}"
+        );
+    }
+    assert_eq!(client.line("EXISTS new").int(), 0);
+    assert_eq!(client.line("GET short").text(), "value");
+    assert_eq!(client.line("GET grown").text(), "value");
+    assert_eq!(client.line("SETRANGE grown 100000 x").int(), 100_001);
 }
