@@ -187,9 +187,12 @@ fn set(call: &mut Call<'_>, unit: Unit, origin: Origin) -> Outcome {
     if deadline <= now {
         call.db.delete(key);
         call.db.changed(key, Event::DEL);
+        call.db.scribe().removes(key.bytes);
     } else {
-        call.db.set_deadline(key, Some(deadline.cast_unsigned()));
+        let deadline = deadline.cast_unsigned();
+        call.db.set_deadline(key, Some(deadline));
         call.db.changed(key, Event::EXPIRE);
+        call.db.scribe().sets_deadline(key.bytes, deadline);
     }
     call.reply.int(1);
     Ok(())

@@ -127,11 +127,11 @@ impl Effects {
         match event.class {
             Class::Expired => {
                 self.expired.add(1);
-                self.scribe(database).also(&[b"DEL", key]);
+                self.scribe(database).key_went(key);
             }
             Class::Evicted => {
                 self.evicted.add(1);
-                self.scribe(database).also(&[b"DEL", key]);
+                self.scribe(database).key_went(key);
             }
             _ => self.dirty.add(1),
         }

@@ -184,9 +184,24 @@ impl<'a> Scribe<'a> {
         }
     }
 
+    /// Whether anybody wants to know.
+    pub fn is_on(self) -> bool {
+        self.propagation.is_on()
+    }
+
+    /// Somebody met a key that is dead or has to make room, and removed it.
+    pub fn key_went(self, key: &[u8]) {
+        self.also(&[b"DEL", key]);
+    }
+
+    /// Somebody met a field that is dead, and removed it.
+    pub fn field_went(self, key: &[u8], field: &[u8]) {
+        self.also(&[b"HDEL", key, field]);
+    }
+
     /// Adds a command, and leaves it open whether the one that runs is repeated, too.
-    pub fn also(self, words: &[&[u8]]) {
-        if self.propagation.is_on() {
+    fn also(self, words: &[&[u8]]) {
+        if self.is_on() {
             let mut draft = self.propagation.command(self.database, words.len());
             words.iter().for_each(|word| draft.word(word));
         }
@@ -199,10 +214,21 @@ impl<'a> Scribe<'a> {
         }
     }
 
+    /// Adds, instead of the command that runs, that it removes a key.
+    pub fn removes(self, key: &[u8]) {
+        self.instead(&[b"DEL", key]);
+    }
+
+    /// Adds, instead of the command that runs, that it sets the deadline of a key, in milliseconds since the epoch.
+    pub fn sets_deadline(self, key: &[u8], deadline: u64) {
+        let mut room = itoa::Buffer::new();
+        self.instead(&[b"PEXPIREAT", key, room.format(deadline).as_bytes()]);
+    }
+
     /// As [`Scribe::instead`], for a command of so many words, which follow one by one; `None` if nobody wants to know. Until all
     /// have followed, no key may be looked up.
     pub fn instead_of(self, words: usize) -> Option<Words<'a>> {
-        self.propagation.is_on().then(|| {
+        self.is_on().then(|| {
             let mut draft = self.propagation.command(self.database, words);
             draft.is_spoken_for = true;
             Words(draft)
@@ -218,6 +244,16 @@ impl Words<'_> {
     /// Adds a word.
     pub fn word(&mut self, word: &[u8]) {
         self.0.word(word);
+    }
+
+    /// Adds words.
+    pub fn words<'w>(&mut self, words: impl Iterator<Item = &'w [u8]>) {
+        words.for_each(|word| self.word(word));
+    }
+
+    /// Adds a number as a word.
+    pub fn number(&mut self, number: u64) {
+        self.word(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Adds a string value as a word.
@@ -283,7 +319,7 @@ mod tests {
     #[test]
     fn what_is_said_instead_takes_the_place_of_one_command_only() {
         let taken = run(|log| {
-            Scribe::new(log, 0).also(&[b"DEL", b"dead"]);
+            Scribe::new(log, 0).key_went(b"dead");
             Scribe::new(log, 0).instead(&[b"SREM", b"s", b"1"]);
             log.add(0, true, words("SPOP s"));
             log.add(0, true, words("INCR n"));

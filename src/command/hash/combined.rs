@@ -87,10 +87,23 @@ fn timed(call: &Call<'_>, place: usize) -> Option<(Unit, Origin)> {
 fn hgetdel(call: &mut Call<'_>) -> Outcome {
     check_type(call)?;
     let first = names(call, 2, NO_COUNT)?;
-    answer(call, first, Event::HDEL, |hash, name, _, changes| {
+    let changes = answer(call, first, Event::HDEL, |hash, name, _, changes| {
         hash.remove(name);
         changes.changed += 1;
-    })
+    })?;
+    if changes.changed > 0 {
+        repeat_removal(call, call.args_from(first));
+    }
+    Ok(())
+}
+
+/// Lets the removal of these fields be repeated.
+fn repeat_removal<'n>(call: &Call<'_>, names: impl Iterator<Item = &'n [u8]> + Clone) {
+    if let Some(mut words) = call.db.scribe().instead_of(2 + names.clone().count()) {
+        words.word(b"HDEL");
+        words.word(call.arg(1));
+        words.words(names);
+    }
 }
 
 fn hgetex(call: &mut Call<'_>) -> Outcome {
@@ -101,11 +114,12 @@ fn hgetex(call: &mut Call<'_>) -> Outcome {
         None => (Expiry::Unsaid, 2),
     };
     let first = names(call, place, NO_COUNT)?;
+    let options = place;
     let event = match expiry {
         Expiry::Never => Event::HPERSIST,
         _ => Event::HEXPIRE,
     };
-    answer(call, first, event, |hash, name, now, changes| {
+    let changes = answer(call, first, event, |hash, name, now, changes| {
         let slot = hash.slot(name);
         let had_deadline = hash.at(slot).is_some_and(|field| field.deadline.is_some());
         match expiry {
@@ -123,24 +137,52 @@ fn hgetex(call: &mut Call<'_>) -> Outcome {
             }
             Expiry::Never | Expiry::Unsaid | Expiry::Keep => {}
         }
-    })
+    })?;
+    let rest = call.args_from(options);
+    match expiry {
+        _ if changes.ended > 0 => repeat_removal(call, call.args_from(first)),
+        Expiry::At(deadline) if changes.changed > 0 => {
+            let words = 3 + call.len() - options;
+            if let Some(mut words) = call.db.scribe().instead_of(words) {
+                words.word(b"HPEXPIREAT");
+                words.word(call.arg(1));
+                words.number(deadline);
+                words.words(rest);
+            }
+        }
+        _ if changes.changed > 0 => {
+            let words = 2 + call.len() - options;
+            if let Some(mut words) = call.db.scribe().instead_of(words) {
+                words.word(b"HPERSIST");
+                words.word(call.arg(1));
+                words.words(rest);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
-/// Answers the value of each field that is alive, and then does something to it; the `event` is announced if some changed.
+/// Answers the value of each field that is alive, and then does something to it; the `event` is announced if some changed. Tells
+/// what was done.
 fn answer(
     call: &mut Call<'_>,
     first: usize,
     event: Event,
     then: impl Fn(&mut Hash, &[u8], u64, &mut Changes),
-) -> Outcome {
+) -> Result<Changes, Error> {
     let (key, names, now) = (call.key(1), call.args_from(first), call.db.now());
+    let scribe = call.db.scribe();
     let reply = &mut call.reply;
     reply.array(call.request.len() - first);
     let changes = call.db.update(key, |hash: &mut Hash| {
         let mut changes = Changes::default();
         for name in names.clone() {
             let (slot, expired) = hash.live_slot(name, now);
-            changes.expired += usize::from(expired);
+            if expired {
+                changes.expired += 1;
+                scribe.field_went(key.bytes, name);
+            }
             match hash.at(slot) {
                 Some(field) => {
                     field.value.answer(reply);
@@ -156,7 +198,7 @@ fn answer(
         Some(changes) => call.db.fields_changed(key, changes, event),
         None => names.for_each(|_| call.reply.null()),
     }
-    Ok(())
+    Ok(changes.unwrap_or_default())
 }
 
 /// What stands before the fields of HSETEX, and where they begin.
@@ -235,25 +277,30 @@ fn pairs(call: &Call<'_>, place: usize) -> Result<usize, Error> {
 fn hsetex(call: &mut Call<'_>) -> Outcome {
     let options = Options::parse(call)?;
     let (key, request, now) = (call.key(1), call.request, call.db.now());
-    let limits = limits(call.config);
+    let (limits, scribe) = (limits(call.config), call.db.scribe());
     let pairs = (options.first..request.len()).step_by(2);
     let (set, changes) = call.db.update_or_insert(key, |hash: &mut Hash| {
-        let mut changes = Changes::default();
-        let mut is_there = |hash: &mut Hash, name: &[u8]| {
-            let (slot, expired) = hash.live_slot(name, now);
-            changes.expired += usize::from(expired);
-            hash.at(slot).is_some()
+        let (mut changes, mut expired) = (Changes::default(), 0);
+        let mut live_slot = |hash: &mut Hash, name: &[u8]| {
+            let (slot, was_dead) = hash.live_slot(name, now);
+            if was_dead {
+                expired += 1;
+                scribe.field_went(key.bytes, name);
+            }
+            slot
         };
         let allowed = options.all_there.is_none_or(|wanted| {
             let mut names = pairs.clone().map(|place| request.arg(place));
-            names.all(|name| is_there(hash, name) == wanted)
+            names.all(|name| {
+                let slot = live_slot(hash, name);
+                hash.at(slot).is_some() == wanted
+            })
         });
         if allowed {
             hash.expect(pairs.len(), limits);
             for place in pairs.clone() {
                 let (name, value) = (request.arg(place), request.arg(place + 1));
-                let (slot, expired) = hash.live_slot(name, now);
-                changes.expired += usize::from(expired);
+                let slot = live_slot(hash, name);
                 let deadline = match options.expiry {
                     Expiry::At(deadline) => Some(deadline),
                     Expiry::Keep => hash.at(slot).and_then(|field| field.deadline),
@@ -269,6 +316,7 @@ fn hsetex(call: &mut Call<'_>) -> Outcome {
                 }
             }
         }
+        changes.expired = expired;
         changes.emptied = hash.is_empty();
         (allowed, changes)
     })?;
@@ -283,6 +331,22 @@ fn hsetex(call: &mut Call<'_>) -> Outcome {
         ..changes
     };
     call.db.fields_changed(key, changes, Event::HEXPIRE);
+    match options.expiry {
+        _ if changes.ended > 0 => {
+            repeat_removal(call, pairs.map(|place| request.arg(place)));
+        }
+        Expiry::At(deadline) if set => {
+            let fields = options.first - 2;
+            if let Some(mut words) = scribe.instead_of(4 + call.len() - fields) {
+                words.word(b"HSETEX");
+                words.word(key.bytes);
+                words.word(b"PXAT");
+                words.number(deadline);
+                words.words(call.args_from(fields));
+            }
+        }
+        _ => {}
+    }
     call.reply.int(set.into());
     Ok(())
 }

@@ -50,7 +50,7 @@ fn hincrby(call: &mut Call<'_>) -> Outcome {
         };
         value.checked_add(increment).ok_or(Error::Overflow)
     };
-    let sum = change(call, Event::HINCRBY, add, |&sum| StringRef::Int(sum))?;
+    let (sum, _) = change(call, Event::HINCRBY, add, |&sum| StringRef::Int(sum))?;
     call.reply.int(sum);
     Ok(())
 }
@@ -73,35 +73,45 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Outcome {
         sum.write_human(&mut text);
         Ok(text)
     };
-    let text = change(call, Event::HINCRBYFLOAT, add, |text| {
+    let (text, deadline) = change(call, Event::HINCRBYFLOAT, add, |text| {
         StringRef::Bytes(text)
     })?;
+    // Not every reader of the log adds up decimals in the same way.
+    let (key, name, scribe) = (call.arg(1), call.arg(2), call.db.scribe());
+    match deadline {
+        None => scribe.instead(&[b"HSET", key, name, &text]),
+        Some(_) => scribe.instead(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", name, &text]),
+    }
     call.reply.bulk(&text);
     Ok(())
 }
 
-/// Puts what `add` makes of the value of the field that is the second argument in its place, as `value` gives it.
+/// Puts what `add` makes of the value of the field that is the second argument in its place, as `value` gives it. Answers the field's
+/// deadline, too.
 fn change<S>(
     call: &mut Call<'_>,
     event: Event,
     add: impl FnOnce(Option<StringRef<'_>>) -> Result<S, Error>,
     value: impl FnOnce(&S) -> StringRef<'_>,
-) -> Result<S, Error> {
+) -> Result<(S, Option<u64>), Error> {
     let (key, name, now) = (call.key(1), call.arg(2), call.db.now());
-    let limits = limits(call.config);
-    let (sum, expired) = call.db.update_or_insert(key, |hash: &mut Hash| {
+    let (limits, scribe) = (limits(call.config), call.db.scribe());
+    let (sum, deadline, expired) = call.db.update_or_insert(key, |hash: &mut Hash| {
         let (slot, expired) = hash.live_slot(name, now);
+        if expired {
+            scribe.field_went(key.bytes, name);
+        }
         let field = hash.at(slot);
         let deadline = field.and_then(|field| field.deadline);
         let sum = add(field.map(|field| field.value));
         if let Ok(sum) = &sum {
             hash.set_at(slot, name, value(sum), deadline, limits);
         }
-        (sum, expired)
+        (sum, deadline, expired)
     })?;
     call.db.fields_expired(key, expired.into(), false);
     if sum.is_ok() {
         call.db.changed(key, event);
     }
-    sum
+    sum.map(|sum| (sum, deadline))
 }

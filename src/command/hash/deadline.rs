@@ -172,9 +172,13 @@ fn expire(call: &mut Call<'_>, unit: Unit, origin: Origin) -> Outcome {
     let place = 3 + usize::from(condition.add(call, 3));
     let no_count = "ERR Parameter `numFields` should be greater than 0";
     let first = names(call, place, no_count)?;
-    change(call, first, Event::HEXPIRE, |hash, name, now, changes| {
+    let (key, scribe) = (call.arg(1), call.db.scribe());
+    let changes = change(call, first, Event::HEXPIRE, |hash, name, now, changes| {
         let (slot, expired) = hash.live_slot(name, now);
-        changes.expired += usize::from(expired);
+        if expired {
+            changes.expired += 1;
+            scribe.field_went(key, name);
+        }
         let Some(field) = hash.at(slot) else {
             return NO_FIELD;
         };
@@ -185,20 +189,34 @@ fn expire(call: &mut Call<'_>, unit: Unit, origin: Origin) -> Outcome {
         if deadline <= now {
             hash.remove(name);
             changes.ended += 1;
+            scribe.instead(&[b"HDEL", key, name]);
             return ENDED;
         }
         hash.set_deadline(slot, Some(deadline));
         changes.changed += 1;
         DONE
-    })
+    })?;
+    if changes.changed > 0
+        && let Some(mut words) = scribe.instead_of(call.len())
+    {
+        words.word(b"HPEXPIREAT");
+        words.word(key);
+        words.number(deadline);
+        words.words(call.args_from(3));
+    }
+    Ok(())
 }
 
 fn hpersist(call: &mut Call<'_>) -> Outcome {
     check_type(call)?;
     let first = names(call, 2, NO_COUNT)?;
+    let (key, scribe) = (call.arg(1), call.db.scribe());
     change(call, first, Event::HPERSIST, |hash, name, now, changes| {
         let (slot, expired) = hash.live_slot(name, now);
-        changes.expired += usize::from(expired);
+        if expired {
+            changes.expired += 1;
+            scribe.field_went(key, name);
+        }
         match hash.at(slot).map(|field| field.deadline) {
             None => NO_FIELD,
             Some(None) => NO_DEADLINE,
@@ -208,16 +226,17 @@ fn hpersist(call: &mut Call<'_>) -> Outcome {
                 DONE
             }
         }
-    })
+    })?;
+    Ok(())
 }
 
-/// Does something to each field and answers what became of it; the `event` is announced if some changed.
+/// Does something to each field and answers what became of it; the `event` is announced if some changed. Tells what was done.
 fn change(
     call: &mut Call<'_>,
     first: usize,
     event: Event,
     each: impl Fn(&mut Hash, &[u8], u64, &mut Changes) -> i64,
-) -> Outcome {
+) -> Result<Changes, Error> {
     let (key, names, now) = (call.key(1), call.args_from(first), call.db.now());
     let reply = &mut call.reply;
     reply.array(call.request.len() - first);
@@ -233,7 +252,7 @@ fn change(
         Some(changes) => call.db.fields_changed(key, changes, event),
         None => names.for_each(|_| call.reply.int(NO_FIELD)),
     }
-    Ok(())
+    Ok(changes.unwrap_or_default())
 }
 
 fn tell(call: &mut Call<'_>, unit: Unit, origin: Origin) -> Outcome {

@@ -94,9 +94,12 @@ fn set_all(call: &mut Call<'_>) -> Result<usize, Error> {
 
 fn hsetnx(call: &mut Call<'_>) -> Outcome {
     let (key, field, value) = (call.key(1), call.arg(2), StringRef::Bytes(call.arg(3)));
-    let (limits, now) = (limits(call.config), call.db.now());
+    let (limits, now, scribe) = (limits(call.config), call.db.now(), call.db.scribe());
     let (created, expired) = call.db.update_or_insert(key, |hash: &mut Hash| {
         let (slot, expired) = hash.live_slot(field, now);
+        if expired {
+            scribe.field_went(key.bytes, field);
+        }
         let created = hash.at(slot).is_none() && hash.set_at(slot, field, value, None, limits);
         (created, expired)
     })?;

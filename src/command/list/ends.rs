@@ -175,6 +175,14 @@ fn lmpop(call: &mut Call<'_>) -> Outcome {
         })?;
         if let Some((taken, emptied)) = removed {
             call.db.removed(key, popped(end), taken, emptied);
+            // The other keys were not there, or were not looked at.
+            let mut room = itoa::Buffer::new();
+            let name: &[u8] = match end {
+                End::Front => b"LPOP",
+                End::Back => b"RPOP",
+            };
+            let scribe = call.db.scribe();
+            scribe.instead(&[name, key.bytes, room.format(taken).as_bytes()]);
             return Ok(());
         }
     }

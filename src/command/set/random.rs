@@ -5,7 +5,9 @@ use fastrand::Rng;
 use super::limits;
 use crate::command::random::Wanted;
 use crate::command::{Call, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
+use crate::keyspace::Key;
 use crate::keyspace::effects::Event;
+use crate::keyspace::propagation::{Scribe, Words};
 use crate::types::Collection;
 use crate::types::sample::Sampling;
 use crate::types::set::{Set, SetRef};
@@ -50,9 +52,14 @@ fn spop(call: &mut Call<'_>) -> Outcome {
         3 => return spop_count(call),
         _ => return Err(Error::Syntax),
     }
-    let reply = &mut call.reply;
+    let (reply, scribe) = (&mut call.reply, call.db.scribe());
     let popped = call.db.update::<Set, _>(key, |set| {
-        set.pop(&mut Rng::new(), |member| member.answer(reply));
+        set.pop(&mut Rng::new(), |member| {
+            member.answer(reply);
+            if let Some(mut removal) = removal(scribe, key, 1) {
+                removal.string(member);
+            }
+        });
         set.is_empty()
     })?;
     match popped {
@@ -60,6 +67,14 @@ fn spop(call: &mut Call<'_>) -> Outcome {
         Some(emptied) => call.db.removed(key, Event::SPOP, 1, emptied),
     }
     Ok(())
+}
+
+/// How to take out so many members, which follow.
+fn removal<'a>(scribe: Scribe<'a>, key: Key<'_>, members: usize) -> Option<Words<'a>> {
+    let mut words = scribe.instead_of(2 + members)?;
+    words.word(b"SREM");
+    words.word(key.bytes);
+    Some(words)
 }
 
 fn spop_count(call: &mut Call<'_>) -> Outcome {
@@ -80,13 +95,19 @@ fn spop_count(call: &mut Call<'_>) -> Outcome {
         set.iter().for_each(|member| member.answer(reply));
         db.delete(key);
         db.removed(key, Event::SPOP, len, true);
+        db.scribe().removes(key.bytes);
         return Ok(());
     }
+    let mut removal = removal(db.scribe(), key, count);
     let rest = db.update::<Set, _>(key, |set| {
         set.pop_many(count, &limits, &mut Rng::new(), |member| {
             member.answer(reply);
+            if let Some(removal) = &mut removal {
+                removal.string(member);
+            }
         })
     })?;
+    drop(removal);
     if let Some(rest) = rest.flatten() {
         db.free(rest.into_object());
     }

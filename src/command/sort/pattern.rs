@@ -72,13 +72,26 @@ impl<'a> Pattern<'a> {
         for part in [before, element, after] {
             name.extend_from_slice(part);
         }
-        let now = db.now();
-        let value = db.read(Key::new(name))?.value();
+        let (key, now) = (Key::new(name), db.now());
+        if let Some(field) = field
+            && is_dead(db, key, field, now)
+        {
+            // For good: whoever stores what is found now must find the same when that is repeated.
+            db.expire_fields(key, std::iter::once(*field));
+        }
+        let value = db.read(key)?.value();
         match field {
             None => value.string().ok(),
             Some(field) => value.collection::<Hash>().ok()?.get(field, now),
         }
     }
+}
+
+/// Whether a field of a hash is there but its time is over.
+fn is_dead(db: &mut Db<'_>, key: Key<'_>, field: &[u8], now: u64) -> bool {
+    let hash = db.peek(key).map(|entry| entry.value().collection::<Hash>());
+    let field = hash.and_then(|hash| hash.ok()?.find(field));
+    field.is_some_and(|field| field.is_dead(now))
 }
 
 #[cfg(test)]

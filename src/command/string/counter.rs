@@ -129,6 +129,9 @@ fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
     // Never as an integer, even when it is one.
     call.db.replace(key, NewValue::Bytes(&text));
     call.db.changed(key, Event::INCRBYFLOAT);
+    // Not every reader of the log adds up decimals in the same way.
+    let scribe = call.db.scribe();
+    scribe.instead(&[b"SET", key.bytes, &text, b"KEEPTTL"]);
     call.reply.bulk(&text);
     Ok(())
 }

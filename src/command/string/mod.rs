@@ -21,8 +21,12 @@ use crate::types::string;
 fn store(call: &mut Call<'_>, key: Key<'_>, value: &[u8], expiry: Expiry) {
     call.db.set(key, NewValue::string(value), expiry);
     call.db.changed(key, Event::SET);
-    if let Expiry::At(_) = expiry {
+    if let Expiry::At(deadline) = expiry {
         call.db.changed_too(key, Event::EXPIRE);
+        let mut room = itoa::Buffer::new();
+        let deadline = room.format(deadline).as_bytes();
+        let scribe = call.db.scribe();
+        scribe.instead(&[b"SET", key.bytes, value, b"PXAT", deadline]);
     }
 }
 

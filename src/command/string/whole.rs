@@ -285,7 +285,15 @@ fn set(call: &mut Call<'_>) -> Outcome {
         },
     };
     if met {
-        store(call, key, call.arg(2), expiry);
+        let value = call.arg(2);
+        store(call, key, value, expiry);
+        // The condition is met, and nobody waits for the old value.
+        let scribe = call.db.scribe();
+        match expiry {
+            Expiry::Never if call.len() > 3 => scribe.instead(&[b"SET", key.bytes, value]),
+            Expiry::Keep => scribe.instead(&[b"SET", key.bytes, value, b"KEEPTTL"]),
+            Expiry::Never | Expiry::At(_) => {}
+        }
     }
     match (answers_old, met) {
         (true, _) => {}
@@ -322,7 +330,9 @@ fn set_until(call: &mut Call<'_>, clock: Clock) -> Outcome {
 
 fn getset(call: &mut Call<'_>) -> Outcome {
     get(call)?;
-    store(call, call.key(1), call.arg(2), Expiry::Never);
+    let (key, value) = (call.key(1), call.arg(2));
+    store(call, key, value, Expiry::Never);
+    call.db.scribe().instead(&[b"SET", key.bytes, value]);
     Ok(())
 }
 
@@ -331,6 +341,7 @@ fn getdel(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1);
     if call.db.delete(key) {
         call.db.changed(key, Event::DEL);
+        call.db.scribe().removes(key.bytes);
     }
     Ok(())
 }
@@ -354,14 +365,17 @@ fn getex(call: &mut Call<'_>) -> Outcome {
             if deadline > call.db.now() {
                 call.db.set_deadline(key, Some(deadline));
                 call.db.changed(key, Event::EXPIRE);
+                call.db.scribe().sets_deadline(key.bytes, deadline);
             } else {
                 call.db.delete(key);
                 call.db.changed(key, Event::DEL);
+                call.db.scribe().removes(key.bytes);
             }
         }
         Lifetime::Word if lives_on => {
             call.db.set_deadline(key, None);
             call.db.changed(key, Event::PERSIST);
+            call.db.scribe().instead(&[b"PERSIST", key.bytes]);
         }
         Lifetime::Word | Lifetime::Unsaid => {}
     }

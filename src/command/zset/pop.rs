@@ -100,6 +100,14 @@ fn zmpop(call: &mut Call<'_>) -> Outcome {
             reply.bulk(key.bytes);
         })?;
         if found {
+            // The other keys were not there, or were not looked at.
+            let mut room = itoa::Buffer::new();
+            let name: &[u8] = match end {
+                End::Lowest => b"ZPOPMIN",
+                End::Highest => b"ZPOPMAX",
+            };
+            let scribe = call.db.scribe();
+            scribe.instead(&[name, key.bytes, room.format(count).as_bytes()]);
             return Ok(());
         }
     }

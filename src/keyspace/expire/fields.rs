@@ -10,6 +10,7 @@ use crate::keyspace::shard::Shard;
 use crate::table::Place;
 use crate::types::Collection;
 use crate::types::hash::Hash;
+use crate::types::string::Decimal;
 
 /// Whether some fields of a hash may be dead.
 pub(super) fn are_due(entry: EntryRef<'_>, now: u64) -> bool {
@@ -26,8 +27,15 @@ pub(super) fn reap(
     effects: &Effects,
     budget: &mut usize,
 ) -> (usize, Option<Entry>) {
+    let scribe = effects.scribe(database);
+    let table = shard.table_mut(database);
+    let key = scribe.is_on().then(|| table.get(place).key().to_vec());
     let reaped = update(shard, database, place, |hash: &mut Hash| {
-        hash.reap(now, budget)
+        hash.reap(now, budget, |name| {
+            if let Some(key) = &key {
+                scribe.field_went(key, name.bytes(&mut Decimal::default()));
+            }
+        })
     });
     let (table, watches) = shard.watched_table_mut(database);
     let Ok((count, emptied)) = reaped else {
@@ -59,18 +67,25 @@ impl Db<'_> {
     /// Removes those of these fields of a hash that are dead, as a reader found out. While clients are paused they stay.
     #[cold]
     pub fn expire_fields<'n>(&mut self, key: Key<'_>, names: impl Iterator<Item = &'n [u8]>) {
-        let now = self.now();
+        let (now, scribe) = (self.now(), self.scribe());
         self.expire_if_allowed(key, |hash| {
-            names.filter(|name| hash.live_slot(name, now).1).count()
+            let expired = names.filter(|name| hash.live_slot(name, now).1);
+            expired
+                .inspect(|name| scribe.field_went(key.bytes, name))
+                .count()
         });
     }
 
     /// Removes all dead fields of a hash. While clients are paused they stay. Linear if some may be dead.
     pub fn expire_all_fields(&mut self, key: Key<'_>) {
-        let now = self.now();
+        let (now, scribe) = (self.now(), self.scribe());
         if self.peek(key).is_some_and(|entry| are_due(entry, now)) {
             let mut budget = usize::MAX;
-            self.expire_if_allowed(key, |hash| hash.reap(now, &mut budget));
+            self.expire_if_allowed(key, |hash| {
+                hash.reap(now, &mut budget, |name| {
+                    scribe.field_went(key.bytes, name.bytes(&mut Decimal::default()));
+                })
+            });
         }
     }
 

@@ -302,17 +302,17 @@ impl Hash {
         }
     }
 
-    /// Takes dead fields out, as far as the budget goes: a field takes one from it, and so does looking for it. Answers how
-    /// many there were. With budget left there are no more.
-    pub fn reap(&mut self, now: u64, budget: &mut usize) -> usize {
+    /// Takes dead fields out and tells the name of each, as far as the budget goes: a field takes one from it, and so does
+    /// looking for it. Answers how many there were. With budget left there are no more.
+    pub fn reap(&mut self, now: u64, budget: &mut usize, take: impl FnMut(StringRef<'_>)) -> usize {
         match self {
             Hash::Packed(packed) => {
-                let count = packed.reap(now, *budget);
+                let count = packed.reap(now, *budget, take);
                 *budget -= count;
                 count
             }
             Hash::Table(_) => 0,
-            Hash::Timed(timed) => timed.reap(now, budget),
+            Hash::Timed(timed) => timed.reap(now, budget, take),
         }
     }
 

@@ -210,11 +210,12 @@ impl Packed {
         self.list.remove(place, stride);
     }
 
-    /// Takes up to `most` dead fields out; answers how many there were.
-    pub fn reap(&mut self, now: u64, most: usize) -> usize {
+    /// Takes up to `most` dead fields out, and tells the name of each; answers how many there were.
+    pub fn reap(&mut self, now: u64, most: usize, mut take: impl FnMut(StringRef<'_>)) -> usize {
         let look = self.as_ref();
         let dead = look.iter().take_while(|(_, field)| field.is_dead(now));
-        let (count, first) = (dead.take(most).count(), look.list.first());
+        let dead = dead.take(most).inspect(|(name, _)| take(*name));
+        let (count, first) = (dead.count(), look.list.first());
         if let Some(first) = first {
             self.list.remove(first, count * look.stride());
         }

@@ -6,6 +6,7 @@
 
 use crate::table::{Place, Sweep};
 use crate::types::members::{Members, Slot};
+use crate::types::string::StringRef;
 
 /// No field dies before this.
 const NEVER: u64 = u64::MAX;
@@ -73,9 +74,14 @@ impl Timed {
         self.members.remove(name).is_some()
     }
 
-    /// Takes dead fields out, as far as the budget goes: a step of the table takes one from it, and so does a field. Answers
-    /// how many there were. With budget left there are no more.
-    pub fn reap(&mut self, now: u64, budget: &mut usize) -> usize {
+    /// Takes dead fields out and tells the name of each, as far as the budget goes: a step of the table takes one from it, and so
+    /// does a field. Answers how many there were. With budget left there are no more.
+    pub fn reap(
+        &mut self,
+        now: u64,
+        budget: &mut usize,
+        mut take: impl FnMut(StringRef<'_>),
+    ) -> usize {
         let mut removed = 0;
         while self.soonest <= now && *budget > 0 {
             let mut passed = self.passed;
@@ -89,7 +95,8 @@ impl Timed {
             self.passed = passed;
             match step {
                 Sweep::Found { place, position } => {
-                    self.members.remove_at(place);
+                    let member = self.members.remove_at(place);
+                    take(StringRef::Bytes(member.as_ref().key()));
                     self.position = position;
                     removed += 1;
                 }
