@@ -17,6 +17,8 @@ pub struct Call<'a> {
     pub reply: Reply<'a>,
     /// The client's database, through the shards of the keys that the row names.
     pub db: Db<'a>,
+    /// The time that deadlines count from, in milliseconds since the epoch; whether they have passed, the database's own time tells.
+    pub time: u64,
     /// Who asked.
     pub client: &'a mut Client,
     /// What all connections share.

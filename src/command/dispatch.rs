@@ -37,8 +37,10 @@ pub struct Batch<'a> {
     pub config: Guard<Arc<Config>>,
     /// The counters of this worker.
     pub stats: &'a WorkerStats,
-    /// The time.
+    /// The time, and what it means for entries.
     pub moment: Moment,
+    /// The time that deadlines count from, in milliseconds since the epoch.
+    pub time: u64,
     /// Raw clock ticks when the last command ended.
     pub tick: u64,
     /// Makes room when memory runs out.
@@ -72,6 +74,26 @@ pub(super) fn may_change_config(entry: &Entry) -> bool {
 }
 
 impl<'a> Prepared<'a> {
+    /// Takes a request and its command, and hashes the key.
+    #[inline]
+    pub(super) fn new(request: Request<'a>, entry: Option<&'a Entry>) -> Prepared<'a> {
+        let locks = entry.map(|entry| match request.get(1) {
+            Some(word) if !entry.subcommands.is_empty() => {
+                entry.subcommand(word).unwrap_or(entry).locks
+            }
+            _ => entry.locks,
+        });
+        let hash = match locks {
+            Some(Locks::One(key)) if key < request.len() => hash::of(request.arg(key)),
+            _ => 0,
+        };
+        Prepared {
+            request,
+            entry,
+            hash,
+        }
+    }
+
     /// The key of a command with one.
     fn key(&self) -> Option<Key<'a>> {
         match self.entry?.locks {
@@ -93,22 +115,7 @@ impl<'a> Batch<'a> {
     /// Looks a request's command up and hashes its key.
     #[inline]
     pub fn prepare(&self, request: Request<'a>) -> Prepared<'a> {
-        let entry = self.instance.commands.find(request.arg(0));
-        let locks = entry.map(|entry| match request.get(1) {
-            Some(word) if !entry.subcommands.is_empty() => {
-                entry.subcommand(word).unwrap_or(entry).locks
-            }
-            _ => entry.locks,
-        });
-        let hash = match locks {
-            Some(Locks::One(key)) if key < request.len() => hash::of(request.arg(key)),
-            _ => 0,
-        };
-        Prepared {
-            request,
-            entry,
-            hash,
-        }
+        Prepared::new(request, self.instance.commands.find(request.arg(0)))
     }
 
     /// Overlaps the cache misses of a group of requests.
@@ -283,7 +290,7 @@ impl<'a> Batch<'a> {
 
     /// Locks the shards of the command's keys and runs it.
     #[inline]
-    fn call(
+    pub(super) fn call(
         &mut self,
         client: &mut Client,
         entry: &Entry,
@@ -326,6 +333,7 @@ impl<'a> Batch<'a> {
             request,
             reply: Reply::bounded(out, client.version, client.reply_room),
             db,
+            time: self.time,
             client,
             instance: self.instance,
             config: &self.config,

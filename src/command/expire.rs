@@ -172,8 +172,8 @@ impl Condition {
 fn set(call: &mut Call<'_>, unit: Unit, origin: Origin) -> Outcome {
     let key = call.key(1);
     let condition = Condition::parse(call, 3)?;
-    let now = call.db.now().cast_signed();
-    let deadline = deadline(call.int(2)?, unit, origin, now)
+    let time = call.time.cast_signed();
+    let deadline = deadline(call.int(2)?, unit, origin, time)
         .ok_or(Error::ExpireTime(call.command.row.name))?;
     let Some(entry) = call.db.write(key) else {
         call.reply.int(0);
@@ -184,7 +184,7 @@ fn set(call: &mut Call<'_>, unit: Unit, origin: Origin) -> Outcome {
         call.reply.int(0);
         return Ok(());
     }
-    if deadline <= now {
+    if deadline <= call.db.now().cast_signed() {
         call.db.delete(key);
         call.db.changed(key, Event::DEL);
         call.db.scribe().removes(key.bytes);

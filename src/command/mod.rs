@@ -7,7 +7,7 @@
 //! - [`keyspec`] finds the keys among the arguments, [`locks`] the shards that they need; [`numkeys`] reads how many there
 //!   are; [`registry`] finds a row by name; [`dispatch`] decides whether it runs, [`room`] whether there is memory for it.
 //! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
-//! - `propagate` adds a command that ran to what the append-only file repeats.
+//! - `propagate` adds a command that ran to what the append-only file repeats; [`replay`] repeats it.
 //! - [`instance`] is what all connections of one server share.
 //! - [`random`] is what commands that answer random elements have in common.
 
@@ -21,6 +21,7 @@ pub mod locks;
 pub mod numkeys;
 mod propagate;
 pub mod registry;
+pub mod replay;
 pub mod room;
 pub mod syntax;
 

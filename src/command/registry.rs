@@ -124,6 +124,13 @@ impl Registry {
             .map(|&index| &self.entries[usize::from(index)])
     }
 
+    /// The command whose row has this name, in any case, whatever clients call it.
+    pub fn find_row(&self, name: &[u8]) -> Option<&Entry> {
+        let is_it = |entry: &&Entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name);
+        let found = self.find(name).filter(is_it);
+        found.or_else(|| self.entries.iter().find(is_it))
+    }
+
     /// The command or, for `config|get` and the like, the subcommand of this full name.
     pub fn find_full(&self, name: &[u8]) -> Option<&Entry> {
         match name.iter().position(|&byte| byte == b'|') {
@@ -283,6 +290,11 @@ mod tests {
             assert_eq!(found(&registry, name), row, "{name}");
         }
         assert_eq!(Ok(registry.iter().count() + 1), all);
+        for row in ["get", "set", "del", "mget"] {
+            let found = registry.find_row(row.as_bytes());
+            assert_eq!(found.map(|entry| entry.row.name), Some(row));
+        }
+        assert!(registry.find_row(b"get2").is_none());
         assert_eq!(
             registry.by_id(registry.len() - 1).map(|entry| entry.id),
             Some(registry.len() - 1)

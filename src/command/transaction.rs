@@ -211,6 +211,7 @@ impl Batch<'_> {
             request,
             reply,
             db,
+            time: self.time,
             client,
             instance: self.instance,
             config: &config,

@@ -273,6 +273,7 @@ impl Worker {
             config,
             stats: self.stats(),
             moment,
+            time: now,
             tick: self.instance.telemetry.clock.raw(),
             evictor: &self.evictor,
             has_made_room: false,

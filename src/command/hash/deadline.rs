@@ -152,7 +152,7 @@ pub(super) fn moment(
         return Err(Error::text("ERR invalid expire time, must be >= 0"));
     }
     let begin = match origin {
-        Origin::Now => call.db.now().cast_signed(),
+        Origin::Now => call.time.cast_signed(),
         Origin::Epoch => 0,
     };
     let time = match unit {

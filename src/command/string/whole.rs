@@ -169,7 +169,7 @@ impl Clock {
             Clock::Millis | Clock::UnixMillis => Some(amount),
         };
         let base = match self {
-            Clock::Seconds | Clock::Millis => call.db.now().cast_signed(),
+            Clock::Seconds | Clock::Millis => call.time.cast_signed(),
             Clock::UnixSeconds | Clock::UnixMillis => 0,
         };
         millis

@@ -74,7 +74,7 @@ fn pop_one_key(call: &mut Call<'_>, end: End) -> Outcome {
     };
     let nested = count.is_some() && call.reply.version() == Version::Resp3;
     let key = call.key(1);
-    if !pop(call, key, end, count.unwrap_or(1), nested, |_| {})? {
+    if pop(call, key, end, count.unwrap_or(1), nested, |_| {})?.is_none() {
         call.reply.empty_array();
     }
     Ok(())
@@ -95,11 +95,11 @@ fn zmpop(call: &mut Call<'_>) -> Outcome {
     let NumberedPop { keys, end, count } = numkeys::pop(call, end)?;
     for place in keys {
         let key = call.key(place);
-        let found = pop(call, key, end, count, true, |reply| {
+        let taken = pop(call, key, end, count, true, |reply| {
             reply.array(2);
             reply.bulk(key.bytes);
         })?;
-        if found {
+        if let Some(taken) = taken {
             // The other keys were not there, or were not looked at.
             let mut room = itoa::Buffer::new();
             let name: &[u8] = match end {
@@ -107,7 +107,7 @@ fn zmpop(call: &mut Call<'_>) -> Outcome {
                 End::Highest => b"ZPOPMAX",
             };
             let scribe = call.db.scribe();
-            scribe.instead(&[name, key.bytes, room.format(count).as_bytes()]);
+            scribe.instead(&[name, key.bytes, room.format(taken).as_bytes()]);
             return Ok(());
         }
     }
@@ -115,8 +115,8 @@ fn zmpop(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Takes up to `count` members out and answers them, behind what `begin` writes; answers nothing and `false` if the key
-/// is not there.
+/// Takes up to `count` members out and answers them, behind what `begin` writes; tells how many there were. Answers nothing if the
+/// key is not there.
 fn pop(
     call: &mut Call<'_>,
     key: Key<'_>,
@@ -124,7 +124,7 @@ fn pop(
     count: usize,
     nested: bool,
     begin: impl FnOnce(&mut Reply<'_>),
-) -> Result<bool, Error> {
+) -> Result<Option<usize>, Error> {
     let reply = &mut call.reply;
     let popped = call.db.update(key, |zset: &mut Zset| {
         let len = zset.view().len();
@@ -140,8 +140,8 @@ fn pop(
         (event, count, zset.is_empty())
     })?;
     let Some((event, count, emptied)) = popped else {
-        return Ok(false);
+        return Ok(None);
     };
     call.db.removed(key, event, count, emptied);
-    Ok(true)
+    Ok(Some(count))
 }
