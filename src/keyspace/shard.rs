@@ -366,11 +366,6 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// Whether this is the exclusive section.
-    pub fn holds_all(&self) -> bool {
-        matches!(self.held, Held::All { .. })
-    }
-
     /// Looks at one shard; locks it for that time unless everything is locked already.
     pub fn visit<R>(&mut self, number: usize, look: impl FnOnce(&mut Shard) -> R) -> R {
         match &mut self.held {

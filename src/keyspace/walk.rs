@@ -30,7 +30,7 @@ impl Db<'_> {
         let keyspace = self.locked.keyspace();
         let number = keyspace.shard_of(position);
         let (database, moment, effects) = (self.index, self.moment, self.effects);
-        let holds_all = self.locked.holds_all();
+        let is_exclusive = self.locked.is_exclusive();
         let rest = self.locked.visit(number, |shard| {
             if shard.table(database).is_none_or(|table| table.is_empty()) {
                 return None;
@@ -49,7 +49,7 @@ impl Db<'_> {
                     if let Some(entry) = db::remove_dead(shard, database, place, effects) {
                         keyspace.reclaimer.discard(entry);
                     }
-                    if !holds_all {
+                    if !is_exclusive {
                         effects.propagation.submit();
                     }
                 }
@@ -68,7 +68,7 @@ impl Db<'_> {
     pub fn random(&mut self, visit: impl FnOnce(EntryRef<'_>)) -> bool {
         let keyspace = self.locked.keyspace();
         let (database, moment, effects) = (self.index, self.moment, self.effects);
-        let holds_all = self.locked.holds_all();
+        let is_exclusive = self.locked.is_exclusive();
         let mut rng = fastrand::Rng::new();
         let mut visit = Some(visit);
         let mut lens: Vec<usize> = (0..keyspace.shards())
@@ -97,7 +97,7 @@ impl Db<'_> {
                     if let Some(entry) = db::remove_dead(shard, database, place, effects) {
                         keyspace.reclaimer.discard(entry);
                     }
-                    if !holds_all {
+                    if !is_exclusive {
                         effects.propagation.submit();
                     }
                     lens[number] -= 1;
