@@ -343,8 +343,10 @@ impl<'a> Batch<'a> {
         };
         let before = call.changes();
         let outcome = (entry.row.run)(&mut call);
-        call.propagate(before);
-        call.submit(before);
+        if call.is_propagated() {
+            call.propagate(before);
+            call.submit(before);
+        }
         outcome
     }
 

@@ -13,13 +13,16 @@ impl Call<'_> {
         self.stats.effects.dirty.get()
     }
 
+    /// Whether anybody wants to know how to repeat commands. The answer holds while the call lasts.
+    #[inline]
+    pub(super) fn is_propagated(&self) -> bool {
+        self.stats.effects.propagation.is_on()
+    }
+
     /// Adds the command that just ran to what is repeated, if there were only `before` changes when it began.
     #[inline]
     pub(super) fn propagate(&mut self, before: u64) {
         let propagation = &self.stats.effects.propagation;
-        if !propagation.is_on() {
-            return;
-        }
         // By a new name nobody else would find the command.
         let row = self.command.row.name.as_bytes();
         let is_renamed = *self.command.called != *row;
@@ -33,9 +36,7 @@ impl Call<'_> {
     /// Hands over what gathered, while its shards are still held.
     #[inline]
     pub(super) fn submit(&mut self, before: u64) {
-        let propagation = &self.stats.effects.propagation;
-        if propagation.is_on()
-            && let Some(position) = propagation.submit()
+        if let Some(position) = self.stats.effects.propagation.submit()
             && self.changes() != before
         {
             self.client.written = position;

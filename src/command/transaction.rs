@@ -219,7 +219,7 @@ impl Batch<'_> {
             command: exec,
             hashes: KeyHashes::UNKNOWN,
         };
-        let before_all = call.changes();
+        let (is_propagated, before_all) = (call.is_propagated(), call.changes());
         for queued in &transaction.queue {
             let entry = entry_of(queued.command);
             call.request = queued.request.as_request();
@@ -227,7 +227,9 @@ impl Batch<'_> {
             let start = call.reply.buffered();
             let before = call.changes();
             let outcome = (entry.row.run)(&mut call);
-            call.propagate(before);
+            if is_propagated {
+                call.propagate(before);
+            }
             call.db.index = call.client.database;
             call.db.touch = !call.client.no_touch;
             if may_change_config(entry)
@@ -238,7 +240,9 @@ impl Batch<'_> {
             }
             self.account(entry, &mut call.reply, start, &outcome);
         }
-        call.submit(before_all);
+        if is_propagated {
+            call.submit(before_all);
+        }
         Ok(())
     }
 }
