@@ -2,7 +2,7 @@
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
     cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal] [eviction]
-                                                    [expiry]
+                                                    [expiry] [saving]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -19,14 +19,17 @@ eviction    the share of its throughput that a stream of writes keeps when every
             a client that pings while the limit is lowered from 2 GB to 1 GB and others write, and how long that takes.
 expiry      after how many seconds 99% of the memory of a million keys that die at one moment is back, if nobody asks for them, and
             the worst round trip of a client that pings meanwhile.
+saving      BGSAVE of 5 million keys (or --keys) while others overwrite them: how long it takes, how much memory the server takes
+            at most beside what it took before (shared pages of a child counted once), and the worst round trips of a client that
+            pings, before and meanwhile.
 """
-import argparse, contextlib, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
+import argparse, contextlib, functools, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
 TICK = os.sysconf("SC_CLK_TCK")
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SERVERS = {
     "redis": ["redis-server", "--save", "", "--appendonly", "no"],
-    "minium": [os.path.join(HERE, "target/release/minium")],
+    "minium": [os.path.join(HERE, "target/release/minium"), "--save", ""],
 }
 
 
@@ -74,6 +77,16 @@ class Server:
         time.sleep(2)  # what was freed in the background is to be gone
         with open(f"/proc/{self.process.pid}/status") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) * 1024
+
+    def physical(self):
+        """Bytes of memory of the server and its children, a page that several of them share counted once."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            processes = [self.process.pid, *children.read().split()]
+        total = 0
+        for process in processes:
+            with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup") as rollup:
+                total += int(re.search(r"Pss:\s+(\d+)", rollup.read())[1]) * 1024
+        return total
 
     def benchmark(self, command, pipeline, requests, threads=1):
         """Runs redis-benchmark with one of its tests, or with a list of words in which `__rand_int__` stands for twelve digits
@@ -343,21 +356,48 @@ def expiry(name):
         return {"99% of what expired is back after": gone * 1000, "worst ping meanwhile": max(trips)}
 
 
+def saving(name, keys):
+    with Server(name) as server:
+        subprocess.run([sys.executable, __file__, "--load", str(server.port), "--keys", str(keys)], check=True)
+        writers = subprocess.Popen(["redis-benchmark", "-p", str(server.port), "-c", "20", "-n", "1000000000", "-q", "-r", str(keys),
+                                    "SET", "key:__rand_int__", "y" * 64], stdout=subprocess.DEVNULL)
+        with pinging(server, 0.0005) as trips:
+            time.sleep(3)
+            usual, before = max(trips), server.physical()
+            most = before
+            trips.clear()
+            begin = time.perf_counter()
+            server.send([["BGSAVE"]])
+            while server.number("rdb_bgsave_in_progress"):
+                most = max(most, server.physical())
+                time.sleep(0.1)
+            took = time.perf_counter() - begin
+            worst = max(trips)
+        writers.terminate()
+        writers.wait()
+        size = os.path.getsize(os.path.join(server.dir.name, "dump.rdb"))
+    millions = f"{keys / 1e6:g}M keys"
+    return {f"BGSAVE of {millions} under writes (s)": took, "its extra memory (MB)": (most - before) / 1e6,
+            "the same in percent": (most - before) * 100 / before, "worst ping before (ms)": usual,
+            "worst ping meanwhile (ms)": worst, "size of the file (MB)": size / 1e6}
+
+
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
             "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms"),
-            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms")}
+            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms"), "saving": (saving, "")}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measure", nargs="*", help="which figures; default: all")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--keys", type=int, default=5_000_000, help="how many, for saving")
     parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
         writer = object.__new__(Server)
         writer.port = options.load
-        return load(writer, 5_000_000, "x" * 64)
+        return load(writer, options.keys, "x" * 64)
     unknown = set(options.measure) - {"types", *MEASURES}
     if unknown:
         parser.error(f"unknown measure: {', '.join(sorted(unknown))}")
@@ -366,6 +406,8 @@ def main():
             types(options.rounds)
             continue
         measure, unit = MEASURES[chosen]
+        if chosen == "saving":
+            measure = functools.partial(saving, keys=options.keys)
         for what, figures in in_turns(options.rounds, measure).items():
             report(what, figures, unit)
 

@@ -4,7 +4,7 @@ import mmap, os, socket, struct, subprocess, sys, time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVERS = {
     "redis": ["redis-server", "--save", "", "--appendonly", "no"],
-    "minium": [os.path.join(HERE, "../../target/release/minium")],
+    "minium": [os.path.join(HERE, "../../target/release/minium"), "--save", ""],
 }
 # A request takes a millisecond of the server's time, so that a clock of whole seconds, which Redis's LRU goes by, is fine
 # enough, and a trace lasts long enough for LFU counters to sink.

@@ -120,8 +120,8 @@ pub fn start(instance: &Instance) -> Result<(), NotStarted> {
     Ok(())
 }
 
-/// How the configuration wants the file to be written.
-fn options(config: &Config, now: u64) -> Options {
+/// How the configuration wants files to be written; `now` is in milliseconds since the epoch.
+pub fn options(config: &Config, now: u64) -> Options {
     let persistence = &config.persistence;
     let clock = room::moment(config, now, false).access;
     Options {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::command;
 use crate::support::{Client, Server, Setup, Value, wait_for};
@@ -391,11 +392,7 @@ fn replies_are_those_of_redis() {
         wait_for("the scheduled snapshot", || {
             is_idle(&mut client) && info(&mut client, "rdb_changes_since_last_save") == "0"
         });
-        for field in [
-            "rdb_saves",
-            "rdb_last_bgsave_status",
-            "rdb_last_bgsave_time_sec",
-        ] {
+        for field in ["rdb_saves", "rdb_last_bgsave_status"] {
             replies.push(Value::Simple(info(&mut client, field).into()));
         }
         let left = fs::read_dir(server.dir()).expect("a folder");
@@ -626,4 +623,87 @@ fn a_full_disk_is_an_error_and_leaves_the_last_file_alone() {
     assert!(client.line("SAVE").is_ok(), "the space is free again");
     bgsave(&mut client);
     assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+}
+
+#[test]
+fn a_snapshot_under_writes_is_of_one_moment() {
+    /// Pairs of keys that a transaction changes together, and fields of two large hashes.
+    const PAIRS: usize = 2000;
+    let server = minium().start();
+    let mut client = server.connect();
+    for side in ["a", "b"] {
+        for number in 0..PAIRS {
+            assert!(
+                client
+                    .call(&["SET", &format!("{side}:{number}"), "0"])
+                    .is_ok()
+            );
+            let field = number.to_string();
+            client.call(&["HSET", &format!("large {side}"), &field, "0"]);
+            client.call(&["RPUSH", &format!("list {side}"), &field]);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    let file = server.dir().join("dump.rdb");
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let (server, stop) = (&server, &stop);
+            scope.spawn(move || {
+                let mut client = server.connect();
+                for turn in 0.. {
+                    if stop.load(Relaxed) {
+                        break;
+                    }
+                    let number = (turn * 7919 + writer * 31) % PAIRS;
+                    let both = |verb: &str, key: &str, rest: &[&str]| {
+                        ["a", "b"].map(|side| {
+                            let key = key.replace('?', side);
+                            let words = [&[verb, key.as_str()][..], rest].concat();
+                            words
+                                .iter()
+                                .map(|word| word.as_bytes().to_vec())
+                                .collect::<Vec<_>>()
+                        })
+                    };
+                    let field = number.to_string();
+                    let changes = match turn % 5 {
+                        0 => both("INCR", &format!("?:{number}"), &[]),
+                        1 => both("HINCRBY", "large ?", &[&field, "1"]),
+                        2 => both("HDEL", "large ?", &[&field]),
+                        3 => both("DEL", &format!("?:{number}"), &[]),
+                        _ => both("LSET", "list ?", &[&field, &turn.to_string()]),
+                    };
+                    let [first, second] = changes;
+                    let words = |word: &str| vec![word.as_bytes().to_vec()];
+                    let replies =
+                        client.try_pipeline(&[words("MULTI"), first, second, words("EXEC")]);
+                    assert!(matches!(
+                        replies.expect("replies").last(),
+                        Some(Value::Array(_))
+                    ));
+                }
+            });
+        }
+        for _ in 0..5 {
+            bgsave(&mut client);
+            checked(&file);
+            let redis = redis_with(&file);
+            let mut redis = redis.connect();
+            for number in 0..PAIRS {
+                let [a, b] = ["a", "b"].map(|side| redis.line(&format!("GET {side}:{number}")));
+                assert_eq!(a, b, "pair {number}");
+            }
+            for key in ["large", "list"] {
+                let line = |side| {
+                    ["DEBUG", "DIGEST-VALUE"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain([format!("{key} {side}")])
+                };
+                let [a, b] = ["a", "b"].map(|side| redis.call(&line(side).collect::<Vec<_>>()));
+                assert_eq!(a, b, "{key}");
+            }
+        }
+        stop.store(true, Relaxed);
+    });
 }

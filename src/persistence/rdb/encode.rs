@@ -328,3 +328,68 @@ pub fn payload(value: ValueRef<'_>, compresses: bool) -> Vec<u8> {
     payload.extend_from_slice(&checksum.to_le_bytes());
     payload
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: ValueRef<'_>) -> Vec<u8> {
+        let mut encoder = Encoder::new(true);
+        encoder.value(Some(b"k"), value);
+        encoder.bytes
+    }
+
+    #[test]
+    fn strings_take_their_shortest_form() {
+        let long = [b'a'; 21];
+        let cases: &[(&[u8], &[u8])] = &[
+            (b"-128", b"\xC0\x80"),
+            (b"128", b"\xC1\x80\0"),
+            (b"-2147483648", b"\xC2\0\0\0\x80"),
+            (b"2147483648", b"\x0A2147483648"),
+            (b"007", b"\x03007"),
+            (&long[..20], b"\x14aaaaaaaaaaaaaaaaaaaa"),
+            (&long, b"\xC3\x05\x15\0a\xE0\x0B\0"),
+            (
+                b"abcdefghijklmnopqrstuvwxyz",
+                b"\x1Aabcdefghijklmnopqrstuvwxyz",
+            ),
+        ];
+        for (string, expected) in cases {
+            let expected = [b"\0\x01k", *expected].concat();
+            assert_eq!(
+                written(ValueRef::Inline(string)),
+                expected,
+                "{}",
+                string.escape_ascii()
+            );
+        }
+        assert_eq!(written(ValueRef::Int(128)), b"\0\x01k\xC1\x80\0");
+        assert_eq!(written(ValueRef::Int(1 << 31)), b"\0\x01k\x0A2147483648");
+    }
+
+    #[test]
+    fn a_hash_without_deadlines_left_is_a_usual_one() {
+        let pack = |deadline| -> listpack::Listpack {
+            let texts = ["f", "v"].map(|text| StringRef::Bytes(text.as_bytes()));
+            texts
+                .into_iter()
+                .chain([StringRef::Int(deadline)])
+                .collect()
+        };
+        let (without, with) = (pack(0), pack(77));
+        let written_of = |list: &listpack::Listpack| {
+            written(ValueRef::Packed(Packing::TimedHash, list.as_ref().bytes()))
+        };
+        assert_eq!(written_of(&without), b"\x04\x01k\x01\x01f\x01v");
+        assert_eq!(written_of(&with)[..12], *b"\x19\x01k\x4D\0\0\0\0\0\0\0\x0F");
+    }
+
+    #[test]
+    fn a_payload_ends_with_its_version_and_checksum() {
+        let payload = payload(ValueRef::Int(1), true);
+        let (content, checksum) = payload.split_at(payload.len() - 8);
+        assert_eq!(content, b"\0\xC0\x01\x09\0");
+        assert_eq!(checksum, Checksum::of(content).to_le_bytes());
+    }
+}

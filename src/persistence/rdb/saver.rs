@@ -311,3 +311,85 @@ impl Saver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::Keyspace;
+
+    const POINTS: &[SavePoint] = &[
+        SavePoint {
+            seconds: 100,
+            changes: 1,
+        },
+        SavePoint {
+            seconds: 10,
+            changes: 50,
+        },
+    ];
+
+    /// Has a file begun at `now`, and ends it like that.
+    fn save(saver: &Saver, changes: u64, now: u64, result: &Result<u64, SaveError>) {
+        let keyspace = Keyspace::new(1, 1);
+        let begun = saver.start(&mut keyspace.lock_all(), changes, now);
+        assert_eq!(begun, Ok(()));
+        assert_eq!(saver.due(POINTS, u64::MAX, u64::MAX), None, "there is one");
+        saver.next().abandon(&keyspace);
+        saver.ended(result, now);
+    }
+
+    #[test]
+    fn save_points_count_from_the_last_file() {
+        let saver = Saver::new(1000);
+        let due = |changes, now| saver.due(POINTS, changes, now);
+        assert_eq!(due(0, 2000), None);
+        assert_eq!(due(1, 1100), None);
+        assert_eq!(due(1, 1101), Some(Due::SavePoint(POINTS[0])));
+        assert_eq!(due(49, 1011), None);
+        assert_eq!(due(50, 1011), Some(Due::SavePoint(POINTS[1])));
+        save(&saver, 50, 1011, &Ok(0));
+        assert_eq!(due(99, 1022), None);
+        assert_eq!(due(100, 1022), Some(Due::SavePoint(POINTS[1])));
+        assert_eq!(saver.report().changes_saved, 50);
+    }
+
+    #[test]
+    fn a_failure_is_told_and_followed_by_a_pause() {
+        let saver = Saver::new(1000);
+        let failure = || SaveError::from(std::io::Error::other("a full disk"));
+        save(&saver, 50, 1020, &Err(failure()));
+        assert!(saver.has_failed());
+        assert_eq!(saver.due(POINTS, 50, 1025), None);
+        assert_eq!(saver.due(POINTS, 50, 1026), Some(Due::SavePoint(POINTS[1])));
+        save(&saver, 50, 1026, &Err(SaveError::Stopped));
+        assert!(saver.has_failed(), "nothing was written since");
+        save(&saver, 50, 1026, &Ok(0));
+        assert!(!saver.has_failed());
+    }
+
+    #[test]
+    fn one_is_written_at_a_time() {
+        let saver = Saver::new(1000);
+        let keyspace = Keyspace::new(1, 1);
+        assert_eq!(saver.start(&mut keyspace.lock_all(), 0, 1000), Ok(()));
+        let again = saver.start(&mut keyspace.lock_all(), 0, 1000);
+        assert_eq!(again, Err(AlreadySaving.into()));
+        let here = saver.here(0, || -> Result<u64, AlreadySaving> {
+            unreachable!("there is one")
+        });
+        assert_eq!(here, Err(AlreadySaving));
+        saver.stop();
+        assert!(!saver.go_on(1));
+        saver.next().abandon(&keyspace);
+        saver.ended(&Err(SaveError::Stopped), 1000);
+        assert_eq!(saver.here(7, || Ok::<_, AlreadySaving>(1001)), Ok(()));
+        assert_eq!(saver.last_save(), 1001);
+        // A snapshot for somebody else.
+        let other = Snapshot::begin(&mut keyspace.lock_all()).expect("none is running");
+        let busy = saver.start(&mut keyspace.lock_all(), 0, 1002);
+        assert_eq!(busy, Err(Busy.into()));
+        saver.schedule();
+        assert_eq!(saver.due(&[], 0, 1002), Some(Due::Scheduled));
+        other.abandon(&keyspace);
+    }
+}

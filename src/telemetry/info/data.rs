@@ -12,7 +12,8 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
         loading: 0,
         async_loading: 0,
         current_cow_peak: 0,
-        current_cow_size: 0,
+        // What a snapshot keeps of former states; Redis has copies of pages there.
+        current_cow_size: sources.keyspace.snapshots.held_bytes(),
         current_cow_size_age: 0,
         current_fork_perc: decimals(progress),
         current_save_keys_processed: rdb.keys_saved,
