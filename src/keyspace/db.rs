@@ -538,7 +538,8 @@ fn mark(table: &mut Table<Entry>, place: Place) {
     table.set_marks(place, marks);
 }
 
-fn marks_of(entry: EntryRef<'_>) -> u8 {
+/// What the slot of an entry is marked with.
+pub(super) fn marks_of(entry: EntryRef<'_>) -> u8 {
     let deadline = entry.deadline().map_or(0, |_| MARK_DEADLINE);
     let fields = entry.value().soonest().map_or(0, |_| MARK_FIELDS);
     deadline | fields

@@ -8,6 +8,7 @@
 //! - [`table`](crate::table) keeps entries in that order; [`entry`] is one key with its value.
 //! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
+//! - [`fill`] stores many entries at once, as they come from a file.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
 //! - [`watch`] knows which keys transactions depend on.
 //! - [`effects`] is where every change is announced; [`propagation`] turns changes into commands that repeat them.
@@ -27,6 +28,7 @@ pub mod effects;
 pub mod entry;
 pub mod evict;
 pub mod expire;
+pub mod fill;
 pub mod propagation;
 pub mod reclaim;
 pub mod shard;

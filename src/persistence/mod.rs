@@ -1,9 +1,11 @@
 //! What is kept on disk.
 //!
-//! - [`rdb`] is the whole keyspace as one file, and reads such files of every age and origin.
+//! - [`rdb`] is the whole keyspace as one file, written and read.
 //! - [`aof`] is the append-only file: every change as the commands that make it again.
+//! - [`loading`] tells how far the loading of either has come.
 //!
 //! Knows keys and values, but no sockets, clients or commands.
 
 pub mod aof;
+pub mod loading;
 pub mod rdb;

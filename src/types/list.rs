@@ -229,6 +229,26 @@ impl List {
         }
     }
 
+    /// Adds the elements of a listpack at the back, which is taken as it lies where that makes a list or a chunk of the right
+    /// size. Linear in its size.
+    pub fn push_packed(&mut self, elements: ListpackRef<'_>, layout: &Layout) {
+        let (bytes, entries) = (elements.bytes().len(), elements.len());
+        match self {
+            List::Packed(list)
+                if list.as_ref().is_empty() && layout.fits_listpack(bytes, entries) =>
+            {
+                *list = Listpack::from_bytes(elements.bytes().to_vec());
+                return;
+            }
+            List::Packed(_) => self.grow(bytes, entries, layout),
+            List::Chunked(_) => {}
+        }
+        match self {
+            List::Packed(list) => list.append(elements),
+            List::Chunked(list) => list.push_packed(elements, layout),
+        }
+    }
+
     /// Shows up to `count` elements at one end, the outermost first, and removes them.
     pub fn pop(
         &mut self,

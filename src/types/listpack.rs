@@ -348,6 +348,16 @@ impl<'a> ListpackRef<'a> {
         }
     }
 
+    /// The elements' bytes without their backward lengths, in order.
+    pub(super) fn forward_parts(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut place = self.first();
+        std::iter::from_fn(move || {
+            let here = place?;
+            place = self.next(here);
+            Some(&self.0[here.0..here.0 + forward_len(&self.0[here.0..])])
+        })
+    }
+
     /// The elements from an index on.
     pub fn iter_from(self, index: usize) -> Iter<'a> {
         Iter {

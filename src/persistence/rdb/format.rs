@@ -11,8 +11,13 @@
 //! `| type | value | version, u16 | CRC64 |`. The numbers are Redis's, of `rdb.h` up to version 7.4, whose files are
 //! version 12; Valkey 7.2 and 8 write version 11.
 
+use std::borrow::Cow;
+
 use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
 use thiserror::Error;
+
+use crate::types::lzf;
+use crate::types::string::StringRef;
 
 /// What every file begins with, before its version.
 pub const MAGIC: &[u8; 5] = b"REDIS";
@@ -203,6 +208,12 @@ pub enum FormatError {
     /// What is compressed is not what its lengths say.
     #[error("a compressed string is damaged")]
     Compression,
+    /// No item and no value begins so.
+    #[error("there is no type {0}, or none whose end can be told")]
+    Kind(u8),
+    /// No part of a module's value begins so.
+    #[error("a module's value has a part of the unknown kind {0}")]
+    ModulePart(u64),
 }
 
 /// A string as it stands in the bytes.
@@ -219,6 +230,58 @@ pub enum RawString<'a> {
         /// How many bytes they become, as announced.
         len: usize,
     },
+}
+
+/// A string whose bytes can be read.
+#[derive(Clone, Debug)]
+pub enum Text<'a> {
+    /// As it lies there.
+    Lying(StringRef<'a>),
+    /// It was compressed.
+    Unpacked(Vec<u8>),
+}
+
+impl Text<'_> {
+    /// The string.
+    #[inline]
+    pub fn as_ref(&self) -> StringRef<'_> {
+        match self {
+            Text::Lying(string) => *string,
+            Text::Unpacked(bytes) => StringRef::Bytes(bytes),
+        }
+    }
+}
+
+impl<'a> RawString<'a> {
+    /// The string, decompressed if it was not.
+    ///
+    /// # Errors
+    /// When what is compressed is damaged. Memory is taken for no more than the compressed bytes could hold.
+    #[inline]
+    pub fn text(self) -> Result<Text<'a>, FormatError> {
+        Ok(Text::Lying(match self {
+            RawString::Bytes(bytes) => StringRef::Bytes(bytes),
+            RawString::Int(n) => StringRef::Int(n.into()),
+            RawString::Compressed { bytes, len } => {
+                let unpacked = lzf::decompress(bytes, len);
+                return unpacked
+                    .map(Text::Unpacked)
+                    .map_err(|_| FormatError::Compression);
+            }
+        }))
+    }
+
+    /// The bytes, decompressed if they were not.
+    ///
+    /// # Errors
+    /// As [`RawString::text`].
+    pub fn bytes(self) -> Result<Cow<'a, [u8]>, FormatError> {
+        Ok(match self.text()? {
+            Text::Lying(StringRef::Bytes(bytes)) => Cow::Borrowed(bytes),
+            Text::Lying(integer) => Cow::Owned(integer.to_vec()),
+            Text::Unpacked(bytes) => Cow::Owned(bytes),
+        })
+    }
 }
 
 /// Reads items from the front of bytes that come from outside.

@@ -9,9 +9,11 @@ use std::iter::FlatMap;
 use std::ops::Range;
 
 use super::chunk::{self, Chunk};
+use super::run::Run;
 use super::{End, Layout};
 use crate::allocator;
-use crate::types::string::{StringRef, Wanted};
+use crate::types::listpack::ListpackRef;
+use crate::types::string::{Decimal, StringRef, Wanted};
 
 /// From so many chunks on a new one at an end takes its full size at once: an empty chunk is little beside the list, and to
 /// grow through all sizes would leave an allocator's page of each behind.
@@ -137,6 +139,30 @@ impl Quicklist {
             End::Back => self.chunks.push_back(chunk),
         }
         self.settle(0..0, layout);
+    }
+
+    /// Adds the elements of a listpack at the back: as a chunk, or to the last one, if they fit.
+    pub fn push_packed(&mut self, elements: ListpackRef<'_>, layout: &Layout) {
+        let count = elements.len();
+        if count == 0 {
+            return;
+        }
+        if !layout.fits_chunk(elements.bytes().len(), count) {
+            for element in elements.iter() {
+                self.push(End::Back, element.bytes(&mut Decimal::default()), layout);
+            }
+            return;
+        }
+        self.len += count;
+        let chunk = Chunk::Run(Run::from_listpack(elements));
+        let apart = match self.chunks.back_mut() {
+            Some(last) => last.absorb(chunk, layout),
+            None => Some(chunk),
+        };
+        if let Some(chunk) = apart {
+            self.chunks.push_back(chunk);
+            self.settle(0..0, layout);
+        }
     }
 
     /// Shows the element at one end and removes it.

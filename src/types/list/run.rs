@@ -70,9 +70,12 @@ impl Run {
     /// A run of the elements of a listpack.
     pub fn from_listpack(list: ListpackRef<'_>) -> Run {
         let mut run = Run::default();
-        run.bytes.reserve_exact(list.bytes().len());
-        for value in list.iter() {
-            run.push_back(&Encoded::new(value), 0);
+        // Most elements have a backward length of one byte.
+        let forward = list.bytes().len().saturating_sub(list.len());
+        run.bytes.reserve_exact(forward);
+        for element in list.forward_parts() {
+            run.bytes.extend_from_slice(element);
+            run.count += 1;
         }
         run
     }

@@ -234,6 +234,11 @@ impl Zset {
     }
 }
 
+/// Whether a listpack holds members in order, each followed by its score, as the small form must. Linear.
+pub fn is_in_order(list: ListpackRef<'_>) -> bool {
+    packed::is_in_order(list)
+}
+
 /// Whether a member of so many bytes may be packed with these.
 fn fits(list: &Listpack, len: usize, limits: Limits) -> bool {
     len <= limits.value && list.has_room_for(len)

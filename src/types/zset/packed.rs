@@ -21,13 +21,43 @@ pub(super) fn len(list: ListpackRef<'_>) -> usize {
     list.len() / STRIDE
 }
 
+/// Whether elements that were not made here are members in order, each followed by a score.
+pub(super) fn is_in_order(list: ListpackRef<'_>) -> bool {
+    let mut elements = list.iter();
+    let mut before: Option<(StringRef<'_>, f64)> = None;
+    while let Some(member) = elements.next() {
+        let Some(score) = elements.next().and_then(read_score) else {
+            return false;
+        };
+        let follows = before.is_none_or(|(last, last_score)| {
+            let order = compare_scores(last_score, score).then_with(|| {
+                let mut rooms = [Decimal::default(), Decimal::default()];
+                let [last_room, room] = &mut rooms;
+                last.bytes(last_room).cmp(member.bytes(room))
+            });
+            order.is_lt()
+        });
+        if !follows {
+            return false;
+        }
+        before = Some((member, score));
+    }
+    true
+}
+
+/// The score that an element spells, if it does.
+#[inline]
+fn read_score(element: StringRef<'_>) -> Option<f64> {
+    match element {
+        StringRef::Int(n) => Some(n as f64),
+        StringRef::Bytes(text) => number::parse_f64(text),
+    }
+}
+
 /// The score that an element of a listpack spells.
 #[inline]
 fn score_of(element: StringRef<'_>) -> f64 {
-    match element {
-        StringRef::Int(n) => n as f64,
-        StringRef::Bytes(text) => number::parse_f64(text).unwrap_or_default(),
-    }
+    read_score(element).unwrap_or_default()
 }
 
 /// Passes a score on as the element that stands for it.

@@ -1,0 +1,461 @@
+//! Loading: an RDB stream into the keyspace, by several threads.
+//!
+//! Whichever thread is free cuts the next piece off the stream, which takes a small part of the time, and builds and stores its
+//! records while the others do the same with theirs. Records may be stored in any order, as no key is in a file twice.
+//!
+//! A stream that is damaged anywhere is refused as a whole: some of its keys have been stored by then, and whoever called must
+//! not go on with them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use super::cut::{self, Cut, Cutter, Piece};
+use super::decode::{self, DecodeError, Rules};
+use super::format::{FormatError, Input};
+use super::record::{Attributes, Item, skip_value};
+use crate::keyspace::access::AccessClock;
+use crate::keyspace::fill::{Duplicate, Fresh};
+use crate::keyspace::{Entry, NewValue};
+use crate::persistence::loading::Loading;
+
+/// How often the log tells how far a long loading has come.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// So many collections without elements are named in the log.
+const NAMED: u64 = 10;
+
+/// How a stream is to be loaded.
+pub struct Options<'a> {
+    /// Which forms values are to have.
+    pub rules: Rules,
+    /// How many databases there are.
+    pub databases: usize,
+    /// Whether the checksum is compared.
+    pub verify: bool,
+    /// Whether what is not supported is passed over, and does not end the loading.
+    pub skip_unknown: bool,
+    /// Keys whose time was over before this moment, in milliseconds since the epoch, are left out; 0 keeps them all, which is
+    /// right where commands follow that assume them.
+    pub now: u64,
+    /// How accesses are recorded.
+    pub access: AccessClock,
+    /// How many threads do it.
+    pub threads: usize,
+    /// How long to wait after each key, for tests; asked for again with each piece.
+    pub delay: &'a (dyn Fn() -> Duration + Sync),
+}
+
+/// What was in a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Keys stored.
+    pub keys: u64,
+    /// Keys left out because their time was over.
+    pub expired: u64,
+    /// Keys left out because they were collections without elements, as some versions of Redis have saved them.
+    pub empty: u64,
+    /// Keys and other things left out because they are not supported.
+    pub unknown: u64,
+    /// Bytes of the stream up to the end of the data, the checksum among them.
+    pub end: u64,
+}
+
+/// Why a stream was not loaded.
+#[derive(Debug, Error)]
+#[error("at byte {offset}: {reason}")]
+pub struct LoadError {
+    /// Where in the stream.
+    pub offset: u64,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+/// What may be wrong with a stream.
+#[derive(Debug, Error)]
+pub enum Reason {
+    /// It cannot be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is none.
+    #[error("the data do not begin as RDB data do")]
+    Signature,
+    /// It is of a version that is not known.
+    #[error("can't handle RDB format version {0}")]
+    Version(String),
+    /// Something in it is not what it should be.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A value is not what it should be.
+    #[error("the value of the key '{}': {error}", shown(key))]
+    Value {
+        /// The key.
+        key: Vec<u8>,
+        /// What is wrong.
+        error: DecodeError,
+    },
+    /// A key is in it twice, or was there already.
+    #[error(transparent)]
+    Duplicate(#[from] Duplicate),
+    /// It has keys of a database that does not exist.
+    #[error(
+        "there are keys of database {database}, and only {databases} databases; 'databases' sets their number"
+    )]
+    Database {
+        /// The database.
+        database: u64,
+        /// How many there are.
+        databases: usize,
+    },
+    /// It has something that is not supported.
+    #[error("there is {0}, which is not supported; 'rdb-skip-unknown yes' loads everything else")]
+    Unsupported(String),
+    /// Some of its bytes are not those that were written.
+    #[error("wrong RDB checksum: expected {computed:x}, found {told:x}")]
+    Checksum {
+        /// Of the data.
+        computed: u64,
+        /// That the stream tells.
+        told: u64,
+    },
+    /// Somebody asked to stop.
+    #[error("loading was stopped")]
+    Stopped,
+}
+
+/// Why a file was not loaded.
+#[derive(Debug, Error)]
+#[error("{}: {error}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub error: LoadError,
+}
+
+impl LoadError {
+    pub(super) fn in_value(offset: u64, key: &[u8], error: DecodeError) -> LoadError {
+        let reason = match error {
+            DecodeError::Unsupported(name) => {
+                Reason::Unsupported(format!("the key '{}' of the type {name}", shown(key)))
+            }
+            error => Reason::Value {
+                key: key.to_vec(),
+                error,
+            },
+        };
+        LoadError { offset, reason }
+    }
+}
+
+/// A key as it stands in an error.
+fn shown(key: &[u8]) -> String {
+    const LONGEST: usize = 128;
+    let cut = &key[..key.len().min(LONGEST)];
+    let more = if cut.len() < key.len() { "..." } else { "" };
+    format!("{}{more}", cut.escape_ascii())
+}
+
+/// Loads a file. What `fill` is given it stores, in any order, and may be called by several threads at once.
+///
+/// # Errors
+/// When the file cannot be read or is damaged anywhere. Some keys may be stored then.
+pub fn load_file(
+    path: &Path,
+    options: &Options<'_>,
+    loading: &Loading,
+    fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate> + Sync,
+) -> Result<Report, FileError> {
+    let fail = |error| FileError {
+        path: path.to_owned(),
+        error,
+    };
+    let open = || {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    };
+    let (file, size) = open().map_err(|error: io::Error| {
+        fail(LoadError {
+            offset: 0,
+            reason: error.into(),
+        })
+    })?;
+    loading.expect(size);
+    load(file, options, loading, fill).map_err(fail)
+}
+
+/// Loads a stream, as [`load_file`]. More may be read of it than belongs to the data: the report says where those ended.
+///
+/// # Errors
+/// As [`load_file`].
+pub fn load<R: Read + Send>(
+    stream: R,
+    options: &Options<'_>,
+    loading: &Loading,
+    fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate> + Sync,
+) -> Result<Report, LoadError> {
+    /// About how many bytes a piece has.
+    const PIECE: usize = 256 << 10;
+    /// From so many bytes on a collection is built while it is read.
+    const LARGE: usize = 16 << 20;
+    load_in_pieces(stream, options, loading, fill, PIECE, LARGE)
+}
+
+fn load_in_pieces<R: Read + Send>(
+    stream: R,
+    options: &Options<'_>,
+    loading: &Loading,
+    fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate> + Sync,
+    piece: usize,
+    large: usize,
+) -> Result<Report, LoadError> {
+    let limits = cut::Limits {
+        databases: options.databases,
+        verify: options.verify,
+        skip_unknown: options.skip_unknown,
+        piece,
+        large,
+    };
+    let loader = Loader {
+        options,
+        loading,
+        fill,
+        cutter: Mutex::new(Cutter::new(stream, limits, loading)?),
+        counts: Counts::default(),
+        failed: AtomicBool::new(false),
+        reported: Mutex::new(Instant::now()),
+    };
+    let results: Vec<Result<(), LoadError>> = std::thread::scope(|scope| {
+        let threads = (0..options.threads.max(1)).map(|number| {
+            std::thread::Builder::new()
+                .name(format!("loader-{number}"))
+                .spawn_scoped(scope, || loader.work())
+        });
+        let threads: Vec<_> = threads.collect();
+        let join = |thread: io::Result<std::thread::ScopedJoinHandle<'_, _>>| match thread {
+            Ok(thread) => thread.join().expect("a panic of a loader is one of all"),
+            // The others do its work.
+            Err(_) if options.threads > 1 => Ok(()),
+            Err(error) => Err(LoadError {
+                offset: 0,
+                reason: error.into(),
+            }),
+        };
+        threads.into_iter().map(join).collect()
+    });
+    // Several threads may have met damage. The first in the stream is what somebody who looks for it wants to know.
+    let errors = results.into_iter().filter_map(Result::err);
+    if let Some(first) = errors.min_by_key(|error| error.offset) {
+        return Err(first);
+    }
+    let report = loader.report();
+    loading.note_keys(report.keys, report.expired);
+    report.log();
+    Ok(report)
+}
+
+impl Report {
+    fn log(&self) {
+        let Report {
+            keys,
+            expired,
+            empty,
+            unknown,
+            ..
+        } = self;
+        if *unknown > 0 {
+            warn!("Loaded without {unknown} keys or other things that are not supported");
+        }
+        if *empty > 0 {
+            warn!(
+                "Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys skipped: {empty}."
+            );
+        } else {
+            info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    keys: AtomicU64,
+    expired: AtomicU64,
+    empty: AtomicU64,
+    unknown: AtomicU64,
+}
+
+/// What the threads share.
+struct Loader<'a, R, F> {
+    options: &'a Options<'a>,
+    loading: &'a Loading,
+    fill: F,
+    cutter: Mutex<Cutter<'a, R>>,
+    counts: Counts,
+    failed: AtomicBool,
+    /// When the log last told how far it has come.
+    reported: Mutex<Instant>,
+}
+
+impl<R: Read, F: Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>> Loader<'_, R, F> {
+    /// Does what one thread does, until nothing is left.
+    fn work(&self) -> Result<(), LoadError> {
+        let result = self.work_on_pieces();
+        if result.is_err() {
+            self.failed.store(true, Relaxed);
+        }
+        result
+    }
+
+    fn work_on_pieces(&self) -> Result<(), LoadError> {
+        let mut spare = Vec::new();
+        let mut entries = Vec::new();
+        while !self.failed.load(Relaxed) {
+            let mut cutter = self.cutter.lock();
+            match cutter.next(std::mem::take(&mut spare))? {
+                Cut::End => break,
+                Cut::Large => {
+                    let offset = cutter.offset();
+                    let has_elements = cutter.assemble(
+                        &self.options.rules,
+                        |database, key, attributes, value| {
+                            entries.extend(self.entry(database, key, attributes, value));
+                        },
+                    )?;
+                    drop(cutter);
+                    if !has_elements {
+                        self.counts.empty.fetch_add(1, Relaxed);
+                    }
+                    self.store(&mut entries, offset)?;
+                }
+                Cut::Piece(piece) => {
+                    drop(cutter);
+                    self.build(&piece, &mut entries)?;
+                    self.store(&mut entries, piece.offset)?;
+                    self.loading.advance(piece.bytes.len() as u64);
+                    spare = piece.bytes;
+                }
+            }
+            self.tell_progress();
+        }
+        Ok(())
+    }
+
+    /// Builds the entries of a piece.
+    fn build(&self, piece: &Piece, entries: &mut Vec<Fresh>) -> Result<(), LoadError> {
+        let mut database = piece.database;
+        let mut input = Input::new(&piece.bytes);
+        let delay = (self.options.delay)();
+        while input.remaining() > 0 {
+            let offset = piece.offset + input.position() as u64;
+            let fail = |reason| LoadError { offset, reason };
+            let head = match Item::read(&mut input).map_err(|error| fail(error.into()))? {
+                Item::Record(head) => head,
+                Item::Database(number) => {
+                    // The cutter has seen that there is such a database.
+                    database = number as usize;
+                    continue;
+                }
+                _ => continue,
+            };
+            let key = head.key.bytes().map_err(|error| fail(error.into()))?;
+            if self.options.skip_unknown && !decode::holds(head.kind) {
+                skip_value(head.kind, &mut input).map_err(|error| fail(error.into()))?;
+                self.counts.unknown.fetch_add(1, Relaxed);
+                continue;
+            }
+            let entry = decode::value(head.kind, &mut input, &self.options.rules, |value| {
+                self.entry(database, &key, head.attributes, value)
+            });
+            match entry.map_err(|error| LoadError::in_value(offset, &key, error))? {
+                Some(entry) => entries.extend(entry),
+                None => {
+                    if self.counts.empty.fetch_add(1, Relaxed) < NAMED {
+                        warn!(
+                            "Loading without the key '{}', which has no elements",
+                            shown(&key)
+                        );
+                    }
+                }
+            }
+            if !delay.is_zero() {
+                std::thread::sleep(delay);
+                if self.loading.is_stopped() {
+                    return Err(fail(Reason::Stopped));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry of a key, unless its time is over.
+    #[inline]
+    fn entry(
+        &self,
+        database: usize,
+        key: &[u8],
+        attributes: Attributes,
+        value: NewValue<'_>,
+    ) -> Option<Fresh> {
+        let Options { now, access, .. } = *self.options;
+        if attributes.deadline.is_some_and(|deadline| deadline < now) {
+            self.counts.expired.fetch_add(1, Relaxed);
+            return None;
+        }
+        let mut entry = Entry::new(key, value, attributes.deadline);
+        entry.as_mut().set_access(attributes.access(access));
+        Some(Fresh::new(database, entry))
+    }
+
+    fn store(&self, entries: &mut Vec<Fresh>, offset: u64) -> Result<(), LoadError> {
+        if self.loading.is_stopped() {
+            let reason = Reason::Stopped;
+            return Err(LoadError { offset, reason });
+        }
+        let count = entries.len() as u64;
+        (self.fill)(entries).map_err(|duplicate| LoadError {
+            offset,
+            reason: duplicate.into(),
+        })?;
+        self.counts.keys.fetch_add(count, Relaxed);
+        Ok(())
+    }
+
+    fn tell_progress(&self) {
+        let Some(mut reported) = self.reported.try_lock() else {
+            return;
+        };
+        if reported.elapsed() >= REPORT_EVERY {
+            *reported = Instant::now();
+            let (percent, left) = (self.loading.percent(), self.loading.seconds_left());
+            let keys = self.counts.keys.load(Relaxed);
+            info!("Loading: {percent:.0}%, {keys} keys so far, about {left} seconds left");
+        }
+    }
+
+    fn report(self) -> Report {
+        let Counts {
+            keys,
+            expired,
+            empty,
+            unknown,
+        } = self.counts;
+        let cutter = self.cutter.into_inner();
+        Report {
+            keys: keys.into_inner(),
+            expired: expired.into_inner(),
+            empty: empty.into_inner(),
+            unknown: unknown.into_inner() + cutter.unknown(),
+            end: cutter.offset(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
