@@ -267,7 +267,11 @@ impl<'a> Batch<'a> {
             let error = Error::text("ERR Command not allowed inside a transaction");
             return Err(Refusal::Error(error, Some(entry)));
         }
-        if self.is_out_of_memory(client, entry, request) {
+        if self.instance.loading.is_active() {
+            if !row.flags.contains(Flags::LOADING) {
+                return Err(Refusal::Error(Error::Loading, Some(entry)));
+            }
+        } else if self.is_out_of_memory(client, entry, request) {
             return Err(Refusal::Error(Error::OutOfMemory, Some(entry)));
         }
         let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);

@@ -51,6 +51,12 @@ pub enum Error {
     /// The system gives no more memory.
     #[error("OOM the system refuses the memory that this command needs")]
     Refused,
+    /// The data are not all there yet.
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
+    /// The name is taken.
+    #[error("BUSYKEY Target key name already exists.")]
+    BusyKey,
     /// Not a finite decimal number.
     #[error("ERR value is not a valid float")]
     NotFloat,

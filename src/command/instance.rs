@@ -16,6 +16,7 @@ use crate::clients;
 use crate::config::{Config, ShutdownFlags};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::journal::Journal;
+use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
 use crate::telemetry::Telemetry;
 use crate::types::list;
@@ -28,6 +29,8 @@ pub struct Instance {
     pub journal: Arc<Journal>,
     /// When the keys are written to the snapshot file.
     pub saver: Saver,
+    /// How far the loading of data from disk has come.
+    pub loading: Loading,
     /// The configuration in force. Replaced whole by CONFIG SET, under `config_writer`.
     pub config: ArcSwap<Config>,
     /// Held while a new configuration is derived from the old one.
@@ -157,6 +160,7 @@ impl Instance {
             keyspace: Keyspace::new(config.general.databases as usize, workers),
             journal,
             saver: Saver::new(started_unix),
+            loading: Loading::default(),
             telemetry,
             commands,
             config: ArcSwap::from_pointee(config),

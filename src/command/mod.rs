@@ -9,6 +9,7 @@
 //! - [`syntax`] reads the notation of a row's arguments; [`help`] answers HELP from the rows of a container.
 //! - `propagate` adds a command that ran to what the append-only file repeats; [`replay`] repeats it.
 //! - [`instance`] is what all connections of one server share.
+//! - [`load`] says what the configuration means for data that come from disk or from a client.
 //! - [`random`] is what commands that answer random elements have in common.
 
 pub mod call;
@@ -17,6 +18,7 @@ pub mod error;
 pub mod help;
 pub mod instance;
 pub mod keyspec;
+pub mod load;
 pub mod locks;
 pub mod numkeys;
 mod propagate;
@@ -43,6 +45,7 @@ pub mod list;
 pub mod memory;
 pub mod object;
 pub mod random;
+pub mod restore;
 pub mod save;
 pub mod scan;
 pub mod server;
@@ -90,6 +93,7 @@ pub static FAMILIES: &[&[Command]] = &[
     memory::COMMANDS,
     object::COMMANDS,
     save::COMMANDS,
+    restore::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
     set::member::COMMANDS,

@@ -83,6 +83,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
         keyspace: &instance.keyspace,
         databases: &databases,
         commands: &names,
+        loading: &instance.loading,
         identity: Identity {
             run_id: &instance.run_id,
             replication_id: &instance.replication_id,

@@ -74,6 +74,7 @@ events! {
     PERSIST = Generic "persist";
     RENAME_FROM = Generic "rename_from";
     RENAME_TO = Generic "rename_to";
+    RESTORE = Generic "restore";
     RPOP = List "rpop";
     RPUSH = List "rpush";
     SADD = Set "sadd";

@@ -81,16 +81,15 @@ fn store(shard: &mut Shard, fresh: Fresh) -> Result<(), Duplicate> {
         entry,
     } = fresh;
     let database = database as usize;
-    let table = shard.table_mut(database);
     let key = entry.as_ref().key();
-    if table.find(hash, key).is_some() {
+    if shard.table_mut(database).find(hash, key).is_some() {
         let key = key.to_vec();
         return Err(Duplicate { database, key });
     }
     let marks = db::marks_of(entry.as_ref());
-    let place = table.insert(hash, entry);
+    let place = shard.insert(database, hash, entry);
     if marks != 0 {
-        table.set_marks(place, marks);
+        shard.table_mut(database).set_marks(place, marks);
     }
     Ok(())
 }

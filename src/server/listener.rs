@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::StartError;
 use super::stream::Accepted;
@@ -43,6 +43,11 @@ pub enum Listener {
     Tcp(TcpListener, SocketAddr),
     /// A unix socket; its file is removed in the end.
     Unix(UnixListener, SocketFile),
+}
+
+/// Tells the log that clients are served by a listener.
+pub fn announce(listener: impl fmt::Display) {
+    info!("Ready to accept connections {listener}");
 }
 
 /// The file of a unix socket.

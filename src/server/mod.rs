@@ -6,7 +6,7 @@
 //! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
 //!   has not taken yet;
 //! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
-//! - [`health`] asks a running server whether it answers;
+//! - [`data`] loads what is on disk before anybody is served; [`health`] asks a running server whether it answers;
 //! - [`background`] is what happens when nobody asks: expiry, sampling; [`saver`] is the thread that writes snapshots;
 //! - [`shutdown`] ends it all in order.
 //!
@@ -14,6 +14,7 @@
 
 mod background;
 mod connection;
+mod data;
 mod descriptors;
 pub mod health;
 mod listener;
@@ -34,6 +35,7 @@ use self::reconfigure::Listening;
 use crate::command::Instance;
 use crate::command::registry::NameTaken;
 use crate::config::Config;
+use crate::persistence::rdb::load::FileError;
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -49,6 +51,9 @@ pub enum StartError {
     /// Names of commands that cannot be.
     #[error(transparent)]
     Names(#[from] NameTaken),
+    /// Data on disk that cannot be read, or are damaged.
+    #[error("Fatal error loading the DB: {0}. Exiting.")]
+    Load(#[from] FileError),
     /// Anything else that the system refused.
     #[error("{what}: {reason}")]
     System {
@@ -98,13 +103,25 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
             instance.keyspace.databases()
         );
         let listening = Listening::new(Arc::downgrade(&instance), crew.clone());
+        let ready: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+        instance.loading.begin();
         listening.accept(listeners);
         let apply = move |old: &_, new: &_| listening.apply(old, new);
         instance.apply_config.get_or_init(|| Box::new(apply));
-        background::start(&instance).map_err(system("Could not start the background thread"))?;
-        saver::start(&instance).map_err(system("Could not start the saver's thread"))?;
         instance.telemetry.ready();
-        shutdown::wait(&instance).await;
+        let ended = shutdown::wait(&instance);
+        tokio::pin!(ended);
+        let is_loaded = tokio::select! {
+            loaded = data::load(&instance) => loaded.map(|()| true)?,
+            () = &mut ended => false,
+        };
+        if is_loaded {
+            background::start(&instance)
+                .map_err(system("Could not start the background thread"))?;
+            saver::start(&instance).map_err(system("Could not start the saver's thread"))?;
+            ready.iter().for_each(listener::announce);
+            ended.await;
+        }
         drop(pidfile);
         info!("Minium is now ready to exit, bye bye...");
         Ok(())

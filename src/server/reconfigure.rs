@@ -7,7 +7,7 @@ use std::sync::Weak;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::connection::{evict_clients, limit_of_all};
 use super::descriptors;
@@ -45,7 +45,6 @@ impl Listening {
             return;
         };
         for listener in listeners {
-            info!("Ready to accept connections {listener}");
             let address = listener.tcp_address();
             let task = listener.accept(instance.clone(), self.crew.clone());
             let task = self.runtime.spawn(task).abort_handle();
@@ -71,6 +70,7 @@ impl Listening {
             }
             keep
         });
+        opened.iter().for_each(listener::announce);
         self.accept(opened);
         Ok(())
     }

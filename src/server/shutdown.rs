@@ -116,6 +116,7 @@ fn save_and_close(instance: &Instance, shutdown: Shutdown) -> bool {
         warn!("There is a child saving an .rdb. Killing it!");
     }
     instance.saver.stop_and_wait();
+    instance.loading.stop();
     let config = instance.config.load_full();
     let mut locked = instance.keyspace.lock_all();
     let saves = match shutdown.save {
@@ -123,7 +124,8 @@ fn save_and_close(instance: &Instance, shutdown: Shutdown) -> bool {
         Save::Always => true,
         Save::Never => false,
     };
-    if saves {
+    // What has been loaded so far must not take the place of what there is to load.
+    if saves && !instance.loading.is_active() {
         info!("Saving the final RDB snapshot before exiting.");
         if save::save_here(instance, &config, &mut locked).is_err() {
             if !shutdown.force {

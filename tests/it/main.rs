@@ -20,6 +20,7 @@ mod hashes;
 mod information;
 mod introspection;
 mod lifecycle;
+mod loading;
 mod notation;
 mod output_limits;
 mod pause;

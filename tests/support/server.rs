@@ -13,6 +13,9 @@ use super::{PATIENCE, holds_within};
 /// What a server prints when it listens. A connection would tell less: another program might be behind the port.
 const READY: &str = "Ready to accept connections";
 
+/// What it prints when clients can connect, though they may have to wait for data that are loaded.
+const LISTENING: &str = "Server initialized";
+
 /// Which program a [`Setup`] starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Program {
@@ -41,6 +44,7 @@ pub struct Setup {
     config: Option<(String, String)>,
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
+    files: Vec<(String, Vec<u8>)>,
     password: Option<String>,
     unix: bool,
     port: Option<u16>,
@@ -64,6 +68,7 @@ impl Setup {
             config: None,
             environment: Vec::new(),
             wrapper: Vec::new(),
+            files: Vec::new(),
             password: None,
             unix: false,
             port: None,
@@ -96,6 +101,12 @@ impl Setup {
         self
     }
 
+    /// Puts a file into the folder that the server runs in.
+    pub fn file(mut self, name: &str, content: &[u8]) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
+        self
+    }
+
     /// Asks clients for this password; [`Server::connect`] gives it.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
@@ -120,9 +131,20 @@ impl Setup {
     /// When the program is missing, ends, or is not ready in time; its log is in the message.
     #[track_caller]
     pub fn start(self) -> Server {
+        self.start_until(READY)
+    }
+
+    /// As [`Setup::start`], but does not wait for data that are loaded.
+    #[track_caller]
+    pub fn start_loading(self) -> Server {
+        self.start_until(LISTENING)
+    }
+
+    #[track_caller]
+    fn start_until(self, ready: &str) -> Server {
         // A port found free may be taken by another program before the server binds it: then the next one is tried.
         for _ in 0..5 {
-            match self.try_start() {
+            match self.try_start_until(ready) {
                 Ok(server) => return server,
                 Err(log) if self.port.is_none() && log.contains("ddress already in use") => {}
                 Err(log) => panic!("{:?} did not start:\n{log}", self.program),
@@ -134,6 +156,11 @@ impl Setup {
     /// Starts the server and waits until it listens; when it ends before that, what it printed.
     #[track_caller]
     pub fn try_start(&self) -> Result<Server, String> {
+        self.try_start_until(READY)
+    }
+
+    #[track_caller]
+    fn try_start_until(&self, ready: &str) -> Result<Server, String> {
         let dir = tempfile::tempdir().expect("a folder for the server");
         let port = self.port.unwrap_or_else(free_port);
         let log = dir.path().join("log");
@@ -146,6 +173,9 @@ impl Setup {
             }
             None => Command::new(self.program.path()),
         };
+        for (name, content) in &self.files {
+            fs::write(dir.path().join(name), content).expect("a file for the server");
+        }
         command.current_dir(dir.path()).stdin(Stdio::null());
         command
             .stderr(output.try_clone().expect("a second handle"))
@@ -187,15 +217,15 @@ impl Setup {
             setup: self.clone(),
         };
         let mut ended = false;
-        let ready = holds_within(PATIENCE, || {
+        let is_ready = holds_within(PATIENCE, || {
             ended = server
                 .child
                 .try_wait()
                 .expect("the state of a child")
                 .is_some();
-            ended || server.log().contains(READY)
+            ended || server.log().contains(ready)
         });
-        if ended || !ready {
+        if ended || !is_ready {
             Err(server.log())
         } else {
             Ok(server)

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::types::Limits;
 
 /// Up to which size a hash stays packed.
-fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config) -> Limits {
     Limits {
         entries: config.encoding.hash_max_listpack_entries,
         value: config.encoding.hash_max_listpack_value,

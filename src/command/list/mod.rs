@@ -11,7 +11,8 @@ pub mod transfer;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Call, Command, Error, Group};
+use super::{Call, Command, Error, Group, Instance};
+use crate::config::Config;
 use crate::keyspace::effects::Event;
 use crate::types::list::{End, Layout};
 
@@ -24,11 +25,16 @@ const ROW: Command = Command {
 /// How lists are to be laid out now.
 #[inline]
 pub fn layout(call: &Call<'_>) -> Layout {
-    let encoding = &call.config.encoding;
+    layout_of(call.instance, call.config)
+}
+
+/// How lists are to be laid out under a configuration.
+pub(super) fn layout_of(instance: &Instance, config: &Config) -> Layout {
+    let encoding = &config.encoding;
     Layout::new(
         encoding.list_max_listpack_size,
         encoding.list_compress_depth,
-        call.instance.debug.plain_elements.load(Relaxed),
+        instance.debug.plain_elements.load(Relaxed),
     )
 }
 

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::types::{self, set::Limits};
 
 /// Up to which sizes sets keep their compact forms.
-fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config) -> Limits {
     /// A sorted array holds no more, whatever the configuration says.
     const MOST_INTEGERS: usize = 1 << 30;
     let encoding = &config.encoding;

@@ -34,7 +34,7 @@ const ROW: Command = Command {
 };
 
 /// Up to which size a sorted set stays packed.
-fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config) -> Limits {
     Limits {
         entries: config.encoding.zset_max_listpack_entries,
         value: config.encoding.zset_max_listpack_value,

@@ -52,11 +52,11 @@ directives! {
             directive: "dbfilename", noun: "filename", may_be_empty: true,
         }, protected;
         /// Load a snapshot without the values of types that this server does not know, instead of refusing it.
-        rdb_skip_unknown: bool = false => YesNo, inert(NO_DISK);
+        rdb_skip_unknown: bool = false => YesNo;
         /// Flush a snapshot to disk as it is written, 4 MB at a time.
         rdb_save_incremental_fsync: bool = true => YesNo;
         /// Check in depth what RESTORE is given: no, yes, or clients.
-        sanitize_dump_payload: SanitizePayload = SanitizePayload::No => Named, inert(NO_DISK);
+        sanitize_dump_payload: SanitizePayload = SanitizePayload::No => Named;
         /// Log every write to the append-only file.
         appendonly: bool = false => YesNo, inert(NO_DISK);
         /// Base name of the files of that log.
@@ -88,7 +88,7 @@ directives! {
         /// Microseconds to wait after each key saved, for tests.
         rdb_key_save_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden;
         /// Microseconds to wait after each key loaded, for tests.
-        key_load_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden, inert(NO_DISK);
+        key_load_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden;
         /// Bytes loaded before clients are served once.
         loading_process_events_interval_bytes: u32 = 2 << 20 => integer(1024, INT_MAX), hidden, inert(NO_DISK);
     }

@@ -49,10 +49,25 @@ pub struct Limits {
     pub verify: bool,
     /// Whether what is not supported is passed over, and does not end the loading.
     pub skip_unknown: bool,
-    /// About how many bytes a piece has.
+    /// How much is cut off at once.
+    pub sizes: Sizes,
+}
+
+/// How much is cut off at once, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// About how much a piece has.
     pub piece: usize,
-    /// From so many bytes on a collection is built while it is read.
+    /// From where on a collection is built while it is read.
     pub large: usize,
+}
+
+impl Sizes {
+    /// A piece stays in the cache of the core that builds it.
+    pub const USUAL: Sizes = Sizes {
+        piece: 256 << 10,
+        large: 16 << 20,
+    };
 }
 
 /// Reads an RDB stream.
@@ -130,7 +145,7 @@ impl<'l, R: Read> Cutter<'l, R> {
         if self.is_at_end {
             return Ok(Cut::End);
         }
-        let mut wanted = self.limits.piece;
+        let mut wanted = self.limits.sizes.piece;
         loop {
             let has_more = self.fill(wanted)?;
             let (database, end, is_last) = self.look()?;
@@ -157,7 +172,7 @@ impl<'l, R: Read> Cutter<'l, R> {
             }
             // What did not fit is looked through once more when there is twice as much of it.
             wanted = self.buffer.len() * 2;
-            if wanted > self.limits.large && self.is_large_collection() {
+            if wanted > self.limits.sizes.large && self.is_large_collection() {
                 return Ok(Cut::Large);
             }
         }
@@ -231,8 +246,13 @@ impl<'l, R: Read> Cutter<'l, R> {
 
     /// Whether the buffer begins with a record whose value comes element by element.
     fn is_large_collection(&self) -> bool {
-        let item = Item::read(&mut Input::new(&self.buffer));
-        matches!(item, Ok(Item::Record(head)) if Assembly::makes(head.kind))
+        /// Bytes that may stand before the first element: a deadline and a length.
+        const PREAMBLE: usize = 8 + 9;
+        let mut input = Input::new(&self.buffer);
+        let item = Item::read(&mut input);
+        let comes_in_elements =
+            matches!(item, Ok(Item::Record(head)) if Assembly::makes(head.kind));
+        comes_in_elements && input.remaining() >= PREAMBLE
     }
 
     /// Builds the large collection that was found, and passes it on with its database; answers whether it has elements.
@@ -253,7 +273,7 @@ impl<'l, R: Read> Cutter<'l, R> {
         let (key, attributes) = (key.into_owned(), head.attributes);
         let mut assembly = Assembly::begin(head.kind, &mut input, rules)
             .map_err(|error| LoadError::in_value(start, &key, error))?;
-        let mut used = input.position();
+        let (mut used, mut is_all_read) = (input.position(), false);
         loop {
             self.cut_off(used);
             self.loading.advance(used as u64);
@@ -268,11 +288,12 @@ impl<'l, R: Read> Cutter<'l, R> {
             if self.loading.is_stopped() {
                 return Err(self.error(Reason::Stopped));
             }
-            // A single element may be larger than all that was read.
-            let wanted = self.limits.piece.max(self.buffer.len() * 2);
-            if !self.fill(used + wanted)? && self.buffer.len() == used {
+            if is_all_read {
                 return Err(self.error_at_end());
             }
+            // A single element may be larger than all that was read.
+            let wanted = self.limits.sizes.piece.max(self.buffer.len() * 2);
+            is_all_read = !self.fill(used + wanted)?;
         }
         self.cut_off(used);
         self.loading.advance(used as u64);
@@ -285,7 +306,11 @@ impl<'l, R: Read> Cutter<'l, R> {
     fn finish(&mut self) -> Result<(), LoadError> {
         self.is_at_end = true;
         if self.version < FIRST_WITH_CHECKSUM {
-            return Ok(());
+            // A version that is another by damage would pass for one that has no checksum.
+            return match self.fill(1)? {
+                true => Err(self.error(Reason::GoesOn(self.version))),
+                false => Ok(()),
+            };
         }
         if !self.fill(CHECKSUM_LEN)? {
             return Err(self.error_at_end());

@@ -7,8 +7,7 @@
 //!  record:    | EXPIRETIME_MS deadline, optional | IDLE or FREQ, optional | type | key | value |
 //! ```
 //!
-//! All integers of fixed width are little-endian but those of a [length](write_length). A payload of DUMP is
-//! `| type | value | version, u16 | CRC64 |`. The numbers are Redis's, of `rdb.h` up to version 7.4, whose files are
+//! All integers of fixed width are little-endian but those of a [length](write_length). The numbers are Redis's, of `rdb.h` up to version 7.4, whose files are
 //! version 12; Valkey 7.2 and 8 write version 11.
 
 use std::borrow::Cow;
@@ -493,6 +492,20 @@ impl Checksum {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> u64 {
         crc_fast::checksum(CrcAlgorithm::Crc64Redis, bytes)
+    }
+}
+
+/// Payloads of DUMP: `| type | value | version, u16 | CRC64 |`.
+pub mod payload {
+    use super::{CHECKSUM_LEN, Checksum, NEWEST};
+
+    /// Type and value of a payload whose version is known and whose checksum is right; `None` if not.
+    pub fn body(payload: &[u8]) -> Option<&[u8]> {
+        let (rest, checksum) = payload.split_last_chunk::<CHECKSUM_LEN>()?;
+        let (body, version) = rest.split_last_chunk()?;
+        let is_sound = u16::from_le_bytes(*version) <= NEWEST
+            && u64::from_le_bytes(*checksum) == Checksum::of(rest);
+        is_sound.then_some(body)
     }
 }
 

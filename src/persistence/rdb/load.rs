@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tracing::{info, warn};
 
-use super::cut::{self, Cut, Cutter, Piece};
+use super::cut::{self, Cut, Cutter, Piece, Sizes};
 use super::decode::{self, DecodeError, Rules};
 use super::format::{FormatError, Input};
 use super::record::{Attributes, Item, skip_value};
@@ -32,7 +33,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 const NAMED: u64 = 10;
 
 /// How a stream is to be loaded.
-pub struct Options<'a> {
+#[derive(Clone)]
+pub struct Options<'d> {
     /// Which forms values are to have.
     pub rules: Rules,
     /// How many databases there are.
@@ -48,8 +50,10 @@ pub struct Options<'a> {
     pub access: AccessClock,
     /// How many threads do it.
     pub threads: usize,
-    /// How long to wait after each key, for tests; asked for again with each piece.
-    pub delay: &'a (dyn Fn() -> Duration + Sync),
+    /// How much of the stream is cut off at once.
+    pub sizes: Sizes,
+    /// How long to wait after each key, for tests. As long as that is not at all, it is asked for with each piece only.
+    pub delay: Arc<dyn Fn() -> Duration + Send + Sync + 'd>,
 }
 
 /// What was in a stream.
@@ -124,6 +128,9 @@ pub enum Reason {
         /// That the stream tells.
         told: u64,
     },
+    /// There is more behind the end, where its version has nothing.
+    #[error("there is more behind the end of data of version {0}")]
+    GoesOn(u16),
     /// Somebody asked to stop.
     #[error("loading was stopped")]
     Stopped,
@@ -162,7 +169,7 @@ fn shown(key: &[u8]) -> String {
     format!("{}{more}", cut.escape_ascii())
 }
 
-/// Loads a file. What `fill` is given it stores, in any order, and may be called by several threads at once.
+/// Loads a file. What `fill` is given it stores, in any order; several threads may call it at once.
 ///
 /// # Errors
 /// When the file cannot be read or is damaged anywhere. Some keys may be stored then.
@@ -172,23 +179,57 @@ pub fn load_file(
     loading: &Loading,
     fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate> + Sync,
 ) -> Result<Report, FileError> {
-    let fail = |error| FileError {
-        path: path.to_owned(),
-        error,
-    };
+    in_file(path, loading, |file| load(file, options, loading, fill))
+}
+
+/// As [`load_file`], on this thread alone.
+///
+/// # Errors
+/// As [`load_file`].
+pub fn load_file_here(
+    path: &Path,
+    options: &Options<'_>,
+    loading: &Loading,
+    fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>,
+) -> Result<Report, FileError> {
+    in_file(path, loading, |file| {
+        load_here(file, options, loading, fill)
+    })
+}
+
+/// As [`load`], on this thread alone.
+///
+/// # Errors
+/// As [`load_file`].
+pub fn load_here<R: Read>(
+    stream: R,
+    options: &Options<'_>,
+    loading: &Loading,
+    fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>,
+) -> Result<Report, LoadError> {
+    let loader = Loader::new(stream, options, loading, fill)?;
+    let result = loader.work();
+    loader.finish([result])
+}
+
+fn in_file(
+    path: &Path,
+    loading: &Loading,
+    load: impl FnOnce(File) -> Result<Report, LoadError>,
+) -> Result<Report, FileError> {
     let open = || {
         let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        Ok((file, size))
+        loading.expect(file.metadata()?.len());
+        Ok(file)
     };
-    let (file, size) = open().map_err(|error: io::Error| {
-        fail(LoadError {
-            offset: 0,
-            reason: error.into(),
-        })
-    })?;
-    loading.expect(size);
-    load(file, options, loading, fill).map_err(fail)
+    let result = open().map_err(|error: io::Error| LoadError {
+        offset: 0,
+        reason: error.into(),
+    });
+    result.and_then(load).map_err(|error| FileError {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// Loads a stream, as [`load_file`]. More may be read of it than belongs to the data: the report says where those ended.
@@ -201,64 +242,24 @@ pub fn load<R: Read + Send>(
     loading: &Loading,
     fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate> + Sync,
 ) -> Result<Report, LoadError> {
-    /// About how many bytes a piece has.
-    const PIECE: usize = 256 << 10;
-    /// From so many bytes on a collection is built while it is read.
-    const LARGE: usize = 16 << 20;
-    load_in_pieces(stream, options, loading, fill, PIECE, LARGE)
-}
-
-fn load_in_pieces<R: Read + Send>(
-    stream: R,
-    options: &Options<'_>,
-    loading: &Loading,
-    fill: impl Fn(&mut Vec<Fresh>) -> Result<(), Duplicate> + Sync,
-    piece: usize,
-    large: usize,
-) -> Result<Report, LoadError> {
-    let limits = cut::Limits {
-        databases: options.databases,
-        verify: options.verify,
-        skip_unknown: options.skip_unknown,
-        piece,
-        large,
-    };
-    let loader = Loader {
-        options,
-        loading,
-        fill,
-        cutter: Mutex::new(Cutter::new(stream, limits, loading)?),
-        counts: Counts::default(),
-        failed: AtomicBool::new(false),
-        reported: Mutex::new(Instant::now()),
-    };
-    let results: Vec<Result<(), LoadError>> = std::thread::scope(|scope| {
-        let threads = (0..options.threads.max(1)).map(|number| {
-            std::thread::Builder::new()
-                .name(format!("loader-{number}"))
-                .spawn_scoped(scope, || loader.work())
-        });
-        let threads: Vec<_> = threads.collect();
-        let join = |thread: io::Result<std::thread::ScopedJoinHandle<'_, _>>| match thread {
-            Ok(thread) => thread.join().expect("a panic of a loader is one of all"),
-            // The others do its work.
-            Err(_) if options.threads > 1 => Ok(()),
-            Err(error) => Err(LoadError {
-                offset: 0,
-                reason: error.into(),
-            }),
+    let loader = Loader::new(stream, options, loading, fill)?;
+    let results: Vec<_> = std::thread::scope(|scope| {
+        // This thread is one of them, so that there is one in any case.
+        let spawn = |number| {
+            let name = format!("loader-{number}");
+            let thread = std::thread::Builder::new().name(name);
+            thread.spawn_scoped(scope, || loader.work()).ok()
         };
-        threads.into_iter().map(join).collect()
+        let others: Vec<_> = (1..options.threads).filter_map(spawn).collect();
+        let own = loader.work();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .expect("a loader that panics ends the process")
+        };
+        others.into_iter().map(join).chain([own]).collect()
     });
-    // Several threads may have met damage. The first in the stream is what somebody who looks for it wants to know.
-    let errors = results.into_iter().filter_map(Result::err);
-    if let Some(first) = errors.min_by_key(|error| error.offset) {
-        return Err(first);
-    }
-    let report = loader.report();
-    loading.note_keys(report.keys, report.expired);
-    report.log();
-    Ok(report)
+    loader.finish(results)
 }
 
 impl Report {
@@ -303,7 +304,47 @@ struct Loader<'a, R, F> {
     reported: Mutex<Instant>,
 }
 
-impl<R: Read, F: Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>> Loader<'_, R, F> {
+impl<'a, R: Read, F: Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>> Loader<'a, R, F> {
+    fn new(
+        stream: R,
+        options: &'a Options<'a>,
+        loading: &'a Loading,
+        fill: F,
+    ) -> Result<Self, LoadError> {
+        let limits = cut::Limits {
+            databases: options.databases,
+            verify: options.verify,
+            skip_unknown: options.skip_unknown,
+            sizes: options.sizes,
+        };
+        Ok(Loader {
+            options,
+            loading,
+            fill,
+            cutter: Mutex::new(Cutter::new(stream, limits, loading)?),
+            counts: Counts::default(),
+            failed: AtomicBool::new(false),
+            reported: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// What became of it all, by what became of each thread's work.
+    fn finish(
+        self,
+        results: impl IntoIterator<Item = Result<(), LoadError>>,
+    ) -> Result<Report, LoadError> {
+        // Several threads may have met damage. The first in the stream is what somebody who looks for it wants to know.
+        let errors = results.into_iter().filter_map(Result::err);
+        if let Some(first) = errors.min_by_key(|error| error.offset) {
+            return Err(first);
+        }
+        let loading = self.loading;
+        let report = self.report();
+        loading.note_keys(report.keys, report.expired);
+        report.log();
+        Ok(report)
+    }
+
     /// Does what one thread does, until nothing is left.
     fn work(&self) -> Result<(), LoadError> {
         let result = self.work_on_pieces();
@@ -351,7 +392,7 @@ impl<R: Read, F: Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>> Loader<'_, R, F> 
     fn build(&self, piece: &Piece, entries: &mut Vec<Fresh>) -> Result<(), LoadError> {
         let mut database = piece.database;
         let mut input = Input::new(&piece.bytes);
-        let delay = (self.options.delay)();
+        let mut delay = (self.options.delay)();
         while input.remaining() > 0 {
             let offset = piece.offset + input.position() as u64;
             let fail = |reason| LoadError { offset, reason };
@@ -386,6 +427,7 @@ impl<R: Read, F: Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>> Loader<'_, R, F> 
             }
             if !delay.is_zero() {
                 std::thread::sleep(delay);
+                delay = (self.options.delay)();
                 if self.loading.is_stopped() {
                     return Err(fail(Reason::Stopped));
                 }

@@ -18,11 +18,14 @@ const LONG: u8 = 0xFE;
 #[error("a zipmap is damaged at byte {0}")]
 pub struct Damaged(pub usize);
 
+/// A field and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The fields of a zipmap, each with its value; all of it is checked.
 ///
 /// # Errors
 /// When the bytes are not exactly one zipmap.
-pub fn fields(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Damaged> {
+pub fn fields(bytes: &[u8]) -> Result<Vec<Pair<'_>>, Damaged> {
     let [count, entries @ .., END] = bytes else {
         return Err(Damaged(bytes.len()));
     };

@@ -9,7 +9,7 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
     let rdb = sources.saver.report();
     let progress = rdb.keys_saved as f64 * 100.0 / rdb.keys.max(1) as f64;
     fields!(text;
-        loading: 0,
+        loading: u8::from(sources.loading.is_active()),
         async_loading: 0,
         current_cow_peak: 0,
         // What a snapshot keeps of former states; Redis has copies of pages there.
@@ -26,8 +26,8 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
         rdb_current_bgsave_time_sec: seconds(rdb.since.map(|since| since.elapsed())),
         rdb_saves: rdb.begun,
         rdb_last_cow_size: 0,
-        rdb_last_load_keys_expired: 0,
-        rdb_last_load_keys_loaded: 0,
+        rdb_last_load_keys_expired: sources.loading.keys_expired(),
+        rdb_last_load_keys_loaded: sources.loading.keys_loaded(),
         aof_enabled: 0,
         aof_rewrite_in_progress: 0,
         aof_rewrite_scheduled: 0,
@@ -41,6 +41,17 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
         module_fork_in_progress: 0,
         module_fork_last_cow_size: 0,
     );
+    let loading = sources.loading;
+    if loading.is_active() {
+        fields!(text;
+            loading_start_time: loading.started(),
+            loading_total_bytes: loading.total(),
+            loading_rdb_used_mem: loading.used_memory(),
+            loading_loaded_bytes: loading.loaded(),
+            loading_loaded_perc: decimals(loading.percent()),
+            loading_eta_seconds: loading.seconds_left(),
+        );
+    }
 }
 
 /// Whole seconds, or -1.

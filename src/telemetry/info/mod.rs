@@ -18,6 +18,7 @@ use crate::clients;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::keyspace::shard::Counts;
+use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
 
 /// Where the figures come from.
@@ -36,6 +37,8 @@ pub struct Sources<'a> {
     pub databases: &'a [Counts],
     /// The full names of commands by id.
     pub commands: &'a [&'a str],
+    /// How far the loading of data has come.
+    pub loading: &'a Loading,
     /// Which server this is.
     pub identity: Identity<'a>,
     /// What became of the snapshot files.

@@ -32,7 +32,8 @@ fn options(threads: usize) -> Options<'static> {
         now: NOW,
         access: AccessClock::new(NOW, Record::Date, 10, 1),
         threads,
-        delay: &|| Duration::ZERO,
+        sizes: Sizes::USUAL,
+        delay: Arc::new(|| Duration::ZERO),
     }
 }
 
@@ -90,7 +91,10 @@ impl Builder {
 fn sample() -> Vec<u8> {
     let words = ["f", "v", "g", "1"].map(|word| StringRef::Bytes(word.as_bytes()));
     let mut packed = Vec::new();
-    write_bytes(&mut packed, &words.into_iter().collect::<Listpack>().into_bytes());
+    write_bytes(
+        &mut packed,
+        &words.into_iter().collect::<Listpack>().into_bytes(),
+    );
     Builder::new(11)
         .aux("redis-ver", "7.2.4")
         .aux("ctime", "1790000000")
@@ -121,7 +125,14 @@ fn load_with(
     let keyspace = Keyspace::new(DATABASES, 2);
     let fill = |entries: &mut Vec<Fresh>| keyspace.lock_none().fill(entries);
     let loading = Loading::default();
-    let report = load_in_pieces(bytes, options, &loading, fill, piece, large)?;
+    let options = Options {
+        sizes: Sizes { piece, large },
+        ..options.clone()
+    };
+    let report = match options.threads {
+        1 => load_here(bytes, &options, &loading, fill)?,
+        _ => load(bytes, &options, &loading, fill)?,
+    };
     Ok((report, keyspace))
 }
 
@@ -145,7 +156,10 @@ fn all_of_a_file_is_stored_and_counted() {
     };
     assert_eq!(report, expected);
     let counts = keyspace.lock_all().counts();
-    let keys: Vec<_> = counts.iter().map(|count| (count.keys, count.expires)).collect();
+    let keys: Vec<_> = counts
+        .iter()
+        .map(|count| (count.keys, count.expires))
+        .collect();
     assert_eq!(keys, [(4, 1), (0, 0), (0, 0), (2, 1)]);
 }
 
@@ -185,7 +199,10 @@ fn a_collection_larger_than_a_piece_is_built_while_it_is_read() {
         assert_eq!(digest(&keyspace), expected);
     }
     for cut in 0..bytes.len() {
-        assert!(load_with(&bytes[..cut], &options(1), 16, 100).is_err(), "cut at {cut}");
+        assert!(
+            load_with(&bytes[..cut], &options(1), 16, 100).is_err(),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -195,8 +212,13 @@ fn every_truncation_is_refused() {
     for cut in 0..bytes.len() {
         for piece in [8, 64 << 10] {
             let error = load_with(&bytes[..cut], &options(2), piece, 1 << 20);
-            let error = error.map(|(report, _)| report).expect_err("a file that ends early");
-            assert!(matches!(error.reason, Reason::Format(FormatError::Truncated)), "{error}");
+            let error = error
+                .map(|(report, _)| report)
+                .expect_err("a file that ends early");
+            assert!(
+                matches!(error.reason, Reason::Format(FormatError::Truncated)),
+                "{error}"
+            );
             assert!(error.offset <= cut as u64);
         }
     }
@@ -227,10 +249,20 @@ fn versions_differ_in_what_they_begin_and_end_with() {
         let (report, _) = load_bytes(&bytes).unwrap_or_else(|error| panic!("{version}: {error}"));
         assert_eq!((report.keys, report.end), (1, bytes.len() as u64));
     }
-    for begin in ["REDIS0013", "REDIS0000", "REDIS9999", "REDIS00x1", "REDIS-001", "VALKEY080"] {
+    for begin in [
+        "REDIS0013",
+        "REDIS0000",
+        "REDIS9999",
+        "REDIS00x1",
+        "REDIS-001",
+        "VALKEY080",
+    ] {
         let bytes = Builder(begin.as_bytes().to_vec()).end();
         let error = load_bytes(&bytes).map(|_| ()).expect_err(begin);
-        assert!(matches!(error.reason, Reason::Version(_) | Reason::Signature), "{error}");
+        assert!(
+            matches!(error.reason, Reason::Version(_) | Reason::Signature),
+            "{error}"
+        );
     }
 }
 
@@ -286,31 +318,54 @@ fn keys_are_as_old_and_as_used_as_they_were() {
             let hash = crate::table::hash::of(name.as_bytes());
             let shard = keyspace.lock(keyspace.shard_of(hash));
             let table = shard.table(0).unwrap();
-            let bits = table.get(table.find(hash, name.as_bytes()).unwrap()).access();
+            let bits = table
+                .get(table.find(hash, name.as_bytes()).unwrap())
+                .access();
             (clock.idle(bits) / 1000, clock.frequency(bits))
         })
     };
     assert_eq!(access(Record::Date).map(|(idle, _)| idle), [40, 0]);
-    assert_eq!(access(Record::Count).map(|(_, frequency)| frequency), [5, 77]);
+    assert_eq!(
+        access(Record::Count).map(|(_, frequency)| frequency),
+        [5, 77]
+    );
 }
 
 #[test]
 fn what_is_not_supported_ends_the_loading_unless_it_is_to_be_passed_over() {
     // A stream with one group that has one reader, a module's value and data, a function.
-    let mut stream = b"\x01\x10idididididididid\x05nodes\x01\x40\x50\x00\x40\x50\x00\x00\x00\x01".to_vec();
-    stream.extend_from_slice(b"\x01\x05group\x40\x50\x00\x01\x01idididididididid\0\0\0\0\0\0\0\0\x01");
+    let mut stream =
+        b"\x01\x10idididididididid\x05nodes\x01\x40\x50\x00\x40\x50\x00\x00\x00\x01".to_vec();
+    stream.extend_from_slice(
+        b"\x01\x05group\x40\x50\x00\x01\x01idididididididid\0\0\0\0\0\0\0\0\x01",
+    );
     stream.extend_from_slice(b"\x01\x04name\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01idididididididid");
     let module = b"\x05\x01\x07\x02\x07\x03\0\0\0\0\x04\0\0\0\0\0\0\0\0\x05\x03abc\x00";
     let things: [(&str, Builder); 4] = [
-        ("stream", Builder::new(11).value(kind::STREAM_LISTPACKS_3, "s", &stream)),
-        ("module", Builder::new(11).value(kind::MODULE_2, "m", module)),
-        ("module", Builder::new(11).raw(&[opcode::MODULE_AUX, 5, 2, 1, 0])),
-        ("function", Builder::new(11).raw(&[opcode::FUNCTION2]).raw(b"\x03#!l")),
+        (
+            "stream",
+            Builder::new(11).value(kind::STREAM_LISTPACKS_3, "s", &stream),
+        ),
+        (
+            "module",
+            Builder::new(11).value(kind::MODULE_2, "m", module),
+        ),
+        (
+            "module",
+            Builder::new(11).raw(&[opcode::MODULE_AUX, 5, 2, 1, 0]),
+        ),
+        (
+            "function",
+            Builder::new(11).raw(&[opcode::FUNCTION2]).raw(b"\x03#!l"),
+        ),
     ];
     for (name, file) in things {
         let bytes = file.string("k", "v").end();
         let error = load_bytes(&bytes).map(|_| ()).unwrap_err();
-        assert!(matches!(&error.reason, Reason::Unsupported(what) if what.contains(name)), "{error}");
+        assert!(
+            matches!(&error.reason, Reason::Unsupported(what) if what.contains(name)),
+            "{error}"
+        );
         let options = Options {
             skip_unknown: true,
             ..options(2)
@@ -320,26 +375,42 @@ fn what_is_not_supported_ends_the_loading_unless_it_is_to_be_passed_over() {
             assert_eq!((report.keys, report.unknown), (1, 1), "{name}");
         }
     }
-    let names_key = Builder::new(11).value(kind::STREAM_LISTPACKS_3, "orders", &stream).end();
+    let names_key = Builder::new(11)
+        .value(kind::STREAM_LISTPACKS_3, "orders", &stream)
+        .end();
     let error = load_bytes(&names_key).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("'orders'") && error.contains("rdb-skip-unknown"), "{error}");
+    assert!(
+        error.contains("'orders'") && error.contains("rdb-skip-unknown"),
+        "{error}"
+    );
     // Nobody can tell where such a value ends.
-    let old_module = Builder::new(8).value(kind::MODULE_PRE_GA, "m", b"\x05").end();
+    let old_module = Builder::new(8)
+        .value(kind::MODULE_PRE_GA, "m", b"\x05")
+        .end();
     assert!(load_bytes(&old_module).is_err());
 }
 
 #[test]
 fn keys_without_elements_are_left_out() {
-    let bytes = Builder::new(9).value(kind::HASH, "h", &[0]).string("k", "v").end();
+    let bytes = Builder::new(9)
+        .value(kind::HASH, "h", &[0])
+        .string("k", "v")
+        .end();
     let (report, _) = load_bytes(&bytes).unwrap();
     assert_eq!((report.keys, report.empty), (1, 1));
 }
 
 #[test]
 fn a_key_that_is_there_twice_is_refused() {
-    let bytes = Builder::new(9).string("k", "1").string("l", "1").string("k", "2").end();
+    let bytes = Builder::new(9)
+        .string("k", "1")
+        .string("l", "1")
+        .string("k", "2")
+        .end();
     for piece in [1, 1000] {
-        let error = load_with(&bytes, &options(2), piece, 1000).map(|_| ()).unwrap_err();
+        let error = load_with(&bytes, &options(2), piece, 1000)
+            .map(|_| ())
+            .unwrap_err();
         assert!(matches!(error.reason, Reason::Duplicate(_)), "{error}");
     }
 }
