@@ -11,6 +11,11 @@
 //! the snapshot's queue, one that is changed in place is copied. So no entry is ever late, and none comes twice.
 //! While no snapshot runs that costs a look at a field of the shard.
 //!
+//! **Large sets, sorted sets and hashes** are neither copied nor moved at once. They remember by themselves what they were
+//! ([`Members`](crate::types::members)): who changes an element leaves the former one with the collection, and the walk passes over
+//! some elements at a time. Meanwhile the entry counts as taken *in part*, whatever its name and wherever it is: who renames or
+//! moves it says where it went, and the saver follows. **Large lists** share their chunks with the copy that the snapshot gets.
+//!
 //! Databases may change places meanwhile, and be emptied: each shard remembers which database its tables were at the beginning,
 //! and a table that is thrown away moves into the queue whole.
 //!
@@ -138,7 +143,7 @@ impl Snapshot {
         keyspace: &Keyspace,
         mut consume: impl FnMut(Piece<'_>) -> Result<(), E>,
     ) -> Result<(), Aborted<E>> {
-        let mut walk = Walk::new(self.control);
+        let mut walk = Walk::new(self.control, keyspace);
         let mut pace = Pace::new();
         let mut failure = None;
         loop {

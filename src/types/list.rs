@@ -177,6 +177,14 @@ impl Collection for List {
 }
 
 impl List {
+    /// Another list of the same elements. A large one costs no copy of them, as long as neither is changed.
+    pub fn share(&mut self) -> List {
+        match self {
+            List::Packed(list) => List::Packed(list.clone()),
+            List::Chunked(list) => List::Chunked(list.share()),
+        }
+    }
+
     /// How many blocks of memory have to be freed with it; a large one counts as several.
     pub fn blocks(&self) -> usize {
         const LARGE: usize = 64 << 10;

@@ -1,4 +1,8 @@
 //! The members of a large collection: the keyspace's table, with its hashes computed here.
+//!
+//! All changes go through a few functions of this file, and tell `preserved` before.
+
+mod preserved;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,12 +14,18 @@ use super::member::{Member, MemberMut, MemberRef};
 use super::sample::{self, Sampling};
 use crate::allocator;
 use crate::table::{Place, SWEPT_MARKS, Sweep, Table, hash};
+use preserved::Preserved;
+pub use preserved::Walk;
 
 /// The mark on slots whose member has a deadline.
 const TIMED: u8 = SWEPT_MARKS[0];
 
 /// Members by key, in hash order. All operations on one member take constant time.
-pub struct Members(Table<Member>);
+pub struct Members {
+    table: Table<Member>,
+    /// What a snapshot that is at work on the members needs.
+    preserved: Option<Box<Preserved>>,
+}
 
 /// Where a member is or would be, as [`Members::slot`] found out. Good until the next insertion or removal.
 #[derive(Clone, Copy, Debug)]
@@ -28,24 +38,27 @@ pub enum Slot {
 
 impl Default for Members {
     fn default() -> Members {
-        Members(Table::new(0))
+        Members {
+            table: Table::new(0),
+            preserved: None,
+        }
     }
 }
 
 impl Members {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.table.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.table.is_empty()
     }
 
     /// The members, to free them one by one.
     pub fn into_pieces(self) -> impl Iterator<Item = Member> {
-        self.0.into_iter()
+        self.table.into_iter()
     }
 
     /// Brings members of these keys into the cache, as far as they are there: all at once, where looking for them one by one
@@ -58,17 +71,17 @@ impl Members {
         }
         let hashes: SmallVec<[u64; 16]> = keys.map(hash::of).collect();
         for &hash in &hashes {
-            self.0.prefetch_bucket(hash);
+            self.table.prefetch_bucket(hash);
         }
         for &hash in &hashes {
-            self.0.prefetch_entry(hash);
+            self.table.prefetch_entry(hash);
         }
     }
 
     /// Where a member is. Good until the next insertion or removal.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<Place> {
-        self.0.find(hash::of(key), key)
+        self.table.find(hash::of(key), key)
     }
 
     /// Whether there is a member of this key.
@@ -80,30 +93,40 @@ impl Members {
     /// The member of this key.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Option<MemberRef<'_>> {
-        self.find(key).map(|place| self.0.get(place))
+        self.find(key).map(|place| self.table.get(place))
     }
 
     /// The member at a place.
     pub fn at(&self, place: Place) -> MemberRef<'_> {
-        self.0.get(place)
+        self.table.get(place)
     }
 
     /// The member at a place, to change its value.
     pub fn at_mut(&mut self, place: Place) -> MemberMut<'_> {
-        self.0.get_mut(place)
+        self.preserve(place);
+        self.table.get_mut(place)
     }
 
     /// Where the member of this key is, or would be.
     #[inline]
     pub fn slot(&self, key: &[u8]) -> Slot {
         let hash = hash::of(key);
-        self.0.find(hash, key).map_or(Slot::Vacant(hash), Slot::At)
+        self.table
+            .find(hash, key)
+            .map_or(Slot::Vacant(hash), Slot::At)
     }
 
     /// Adds a member whose slot is vacant; the hash is the slot's.
     #[inline]
     pub fn insert(&mut self, hash: u64, key: &[u8], value: &[u8]) -> Place {
-        self.0.insert(hash, Member::new(key, value))
+        self.add(hash, Member::new(key, value))
+    }
+
+    #[inline]
+    fn add(&mut self, hash: u64, member: Member) -> Place {
+        let place = self.table.insert(hash, member);
+        self.has_come(place, hash);
+        place
     }
 
     /// Sets the value of a key; answers whether the key is new.
@@ -120,10 +143,14 @@ impl Members {
                 return true;
             }
         };
-        if self.0.get(place).value().len() == value.len() {
-            self.0.get_mut(place).into_value().copy_from_slice(value);
+        self.preserve(place);
+        if self.table.get(place).value().len() == value.len() {
+            self.table
+                .get_mut(place)
+                .into_value()
+                .copy_from_slice(value);
         } else {
-            self.0.replace(place, Member::new(key, value));
+            self.table.replace(place, Member::new(key, value));
         }
         false
     }
@@ -136,35 +163,38 @@ impl Members {
         value: &[u8],
         deadline: Option<u64>,
     ) -> bool {
-        match slot {
+        let place = match slot {
+            Slot::At(place) => place,
             Slot::Vacant(hash) => {
                 let member = Member::with_deadline(key, value, deadline);
-                let place = self.0.insert(hash, member);
+                let place = self.add(hash, member);
                 self.mark(place, deadline);
                 return true;
             }
-            Slot::At(place) if self.0.get(place).value().len() == value.len() => {
-                self.0.get_mut(place).into_value().copy_from_slice(value);
-                self.set_deadline(place, deadline);
-            }
-            Slot::At(place) => {
-                let member = Member::with_deadline(key, value, deadline);
-                self.0.replace(place, member);
-                self.mark(place, deadline);
-            }
+        };
+        self.preserve(place);
+        if self.table.get(place).value().len() == value.len() {
+            let member = self.table.get_mut(place);
+            member.into_value().copy_from_slice(value);
+            self.set_deadline(place, deadline);
+        } else {
+            let member = Member::with_deadline(key, value, deadline);
+            self.table.replace(place, member);
+            self.mark(place, deadline);
         }
         false
     }
 
     /// Sets or clears the deadline of the member at a place.
     pub fn set_deadline(&mut self, place: Place, deadline: Option<u64>) {
-        let member = self.0.get(place);
+        self.preserve(place);
+        let member = self.table.get(place);
         match (member.deadline(), deadline) {
             (None, None) => {}
-            (Some(_), Some(deadline)) => self.0.get_mut(place).replace_deadline(deadline),
+            (Some(_), Some(deadline)) => self.table.get_mut(place).replace_deadline(deadline),
             _ => {
                 let member = Member::with_deadline(member.key(), member.value(), deadline);
-                self.0.replace(place, member);
+                self.table.replace(place, member);
                 self.mark(place, deadline);
             }
         }
@@ -172,12 +202,12 @@ impl Members {
 
     fn mark(&mut self, place: Place, deadline: Option<u64>) {
         let mark = if deadline.is_some() { TIMED } else { 0 };
-        self.0.set_marks(place, mark);
+        self.set_own_marks(place, mark);
     }
 
     /// How many members have a deadline.
     pub fn timed_len(&self) -> usize {
-        self.0.marked_len(TIMED)
+        self.table.marked_len(TIMED)
     }
 
     /// Walks from a hash position to the first member that has a deadline and is `wanted`. Each step takes one from `budget`.
@@ -187,22 +217,23 @@ impl Members {
         budget: &mut usize,
         wanted: impl FnMut(MemberRef<'_>) -> bool,
     ) -> Sweep {
-        self.0.sweep(TIMED, position, budget, wanted)
+        self.table.sweep(TIMED, position, budget, wanted)
     }
 
     /// Takes a member out.
     pub fn remove(&mut self, key: &[u8]) -> Option<Member> {
-        self.find(key).map(|place| self.0.remove(place))
+        self.find(key).map(|place| self.remove_at(place))
     }
 
     /// Takes the member at a place out.
     pub fn remove_at(&mut self, place: Place) -> Member {
-        self.0.remove(place)
+        self.preserve(place);
+        self.table.remove(place)
     }
 
     /// A random member, each as likely as any other; `None` if there are none.
     pub fn random(&self, rng: &mut Rng) -> Option<Place> {
-        self.0.random(rng)
+        self.table.random(rng)
     }
 
     /// Visits random members.
@@ -232,13 +263,13 @@ impl Members {
 
     /// All members, roughly in hash order.
     pub fn iter(&self) -> impl Iterator<Item = MemberRef<'_>> {
-        self.0.iter()
+        self.table.iter()
     }
 
     /// One step of a walk: visits a few members from a hash position on and returns the position that follows. Members
     /// that are there throughout a walk are visited, whatever else comes and goes.
     pub fn scan(&self, position: u64, visit: impl FnMut(MemberRef<'_>)) -> Option<u64> {
-        self.0.scan(position, visit)
+        self.table.scan(position, visit)
     }
 
     /// Bytes of heap, estimated from the sizes of `samples` members, or all of them if it is 0.
@@ -253,7 +284,7 @@ impl Members {
             .take(looked_at)
             .map(|member| allocator::good_size(member.size().next_multiple_of(8)))
             .sum();
-        self.0.table_bytes() + (sampled * self.len()).checked_div(looked_at).unwrap_or(0)
+        self.table.table_bytes() + (sampled * self.len()).checked_div(looked_at).unwrap_or(0)
     }
 }
 
@@ -263,7 +294,7 @@ impl Clone for Members {
         for member in self.iter() {
             let deadline = member.deadline();
             let member = Member::with_deadline(member.key(), member.value(), deadline);
-            let place = copy.0.insert(hash::of(member.as_ref().key()), member);
+            let place = copy.table.insert(hash::of(member.as_ref().key()), member);
             copy.mark(place, deadline);
         }
         copy

@@ -209,6 +209,16 @@ impl Object {
         }
     }
 
+    /// The table of a large collection's elements, for a snapshot to walk over.
+    pub fn walk(&mut self) -> Option<members::Walk<'_>> {
+        match self {
+            Object::String(_) | Object::List(_) => None,
+            Object::Set(set) => set.walk(),
+            Object::Zset(zset) => zset.walk(),
+            Object::Hash(hash) => hash.walk(),
+        }
+    }
+
     /// Bytes of memory behind the object, the object's own block among them; large collections are estimated from
     /// `samples` elements, or from all of them if it is 0.
     pub fn memory(&self, samples: usize) -> usize {

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use super::intset::{Intset, IntsetRef};
 use super::listpack::{Listpack, ListpackRef};
-use super::members::Members;
+use super::members::{self, Members};
 use super::sample::{self, Sampling};
 use super::string::{Decimal, StringRef};
 use super::{Collection, Packing, is_object};
@@ -108,6 +108,14 @@ impl Collection for Set {
 }
 
 impl Set {
+    /// The table, for a snapshot to walk over.
+    pub(super) fn walk(&mut self) -> Option<members::Walk<'_>> {
+        match self {
+            Set::Table(members) => Some(members::Walk(members)),
+            Set::Ints(_) | Set::Packed(_) => None,
+        }
+    }
+
     /// The table, if it is one.
     pub(super) fn members(&self) -> Option<&Members> {
         match self {
@@ -298,7 +306,9 @@ impl Set {
         const MOST: usize = 5;
         let len = self.view().len();
         let left = len - count;
-        if matches!(self, Set::Table(_)) && left.saturating_mul(MOST) > count {
+        if let Set::Table(members) = self
+            && (left.saturating_mul(MOST) > count || members.is_preserving())
+        {
             for _ in 0..count {
                 self.pop(rng, &mut take);
             }

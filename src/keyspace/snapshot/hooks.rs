@@ -4,10 +4,18 @@
 
 use std::sync::Arc;
 
-use super::queue::{Control, Handed};
-use crate::keyspace::entry::{Entry, EntryMut, EntryRef, Generation};
+use super::queue::{Control, Handed, Location, Part};
+use super::{Kind, walk};
+use crate::keyspace::entry::{Entry, EntryRef, Generation, NewValue, ValueMut, ValueRef};
 use crate::keyspace::shard::Shard;
 use crate::table::{Place, Table};
+use crate::types::{Collection, Object};
+
+/// Collections of more elements are walked in pieces, and changed while that goes on.
+const LARGE: usize = 256;
+
+/// So are those of more bytes; and the saver copies longer strings in pieces.
+pub(super) const LARGE_BYTES: usize = 64 << 10;
 
 /// A shard's part in the snapshot that runs.
 #[derive(Debug)]
@@ -15,6 +23,8 @@ pub(in crate::keyspace) struct Ongoing {
     control: Arc<Control>,
     /// The number that each database had at the beginning, by the number that it has now.
     origins: Box<[usize]>,
+    /// By the number at the beginning: whether nothing that the snapshot wants can be in the database's table any more.
+    done: Box<[bool]>,
 }
 
 impl Ongoing {
@@ -23,21 +33,86 @@ impl Ongoing {
         self.origins.iter().position(|&other| other == origin)
     }
 
+    /// Takes note that the walk has passed a database.
+    pub(super) fn has_passed(&mut self, origin: usize) {
+        self.done[origin] = true;
+    }
+
     /// Two databases change places.
     pub(in crate::keyspace) fn swap(&mut self, a: usize, b: usize) {
         self.origins.swap(a, b);
     }
 
-    /// Whether an entry is part of the snapshot and not yet taken.
+    /// Whether something of an entry is part of the snapshot and not yet taken.
     fn wants(&self, entry: EntryRef<'_>, generation: Generation) -> bool {
         !entry.is_of(generation) && !self.control.is_cancelled()
     }
+
+    /// Where the saver's thread finds an entry that is in part taken, whatever becomes of the databases.
+    pub(super) fn location(&self, database: usize, entry: EntryRef<'_>) -> Location {
+        Location::new(self.origins[database], entry.key())
+    }
+
+    /// Takes an entry that is wanted. It counts as taken from now on, and what comes back is what it was; or it is in part taken
+    /// from now on, and remembers by itself what it was.
+    pub(super) fn take(
+        &self,
+        database: usize,
+        table: &mut Table<Entry>,
+        place: Place,
+        generation: Generation,
+    ) -> Option<Entry> {
+        if let ValueRef::Object(object) = table.get(place).value()
+            && let Some((kind, count)) = in_pieces(object)
+        {
+            let look = table.get(place);
+            let id = self.control.begin_part(Part {
+                database: self.origins[database],
+                key: look.key().into(),
+                deadline: look.deadline(),
+                access: look.access(),
+                kind,
+                count,
+            });
+            if let ValueMut::Object(object) = table.get_mut(place).into_value()
+                && let Some(mut walk) = object.walk()
+            {
+                walk.begin(id);
+            }
+            table.get_mut(place).set_in_part();
+            return None;
+        }
+        table.get_mut(place).set_generation(generation);
+        let look = table.get(place);
+        let (deadline, access) = (look.deadline(), look.access());
+        if let ValueMut::Object(Object::List(list)) = table.get_mut(place).into_value() {
+            let list = Box::new(Object::List(list.share()));
+            let key = table.get(place).key();
+            let mut entry = Entry::new(key, NewValue::Object(list), deadline);
+            entry.as_mut().set_access(access);
+            return Some(entry);
+        }
+        Some(table.get(place).twin())
+    }
 }
 
-/// Takes an entry that is wanted: it counts as taken from now on, and what comes back is what it was.
-pub(super) fn take(mut entry: EntryMut<'_>, generation: Generation) -> Entry {
-    entry.set_generation(generation);
-    entry.as_ref().twin()
+/// What a collection is that is large enough to be walked in pieces, and how many elements it has.
+fn in_pieces(object: &Object) -> Option<(Kind, usize)> {
+    /// Elements that tell the size of the others.
+    const SAMPLES: usize = 5;
+    let count = object.members()?.len();
+    if count <= LARGE && object.memory(SAMPLES) <= LARGE_BYTES {
+        return None;
+    }
+    let kind = match object {
+        Object::Set(_) => Kind::Set,
+        Object::Zset(_) => Kind::Zset,
+        Object::Hash(hash) => Kind::Hash {
+            soonest: hash.soonest(),
+        },
+        Object::String(_) | Object::List(_) => return None,
+    };
+    Some((kind, count))
 }
 
 impl Shard {
@@ -46,6 +121,7 @@ impl Shard {
         self.snapshot = Some(Box::new(Ongoing {
             control: Arc::clone(control),
             origins: (0..databases).collect(),
+            done: vec![false; databases].into(),
         }));
     }
 
@@ -62,9 +138,12 @@ impl Shard {
         let Some(ongoing) = &self.snapshot else {
             return;
         };
-        let entry = self.databases[database].get_mut(place);
-        if ongoing.wants(entry.as_ref(), self.generation) {
-            let copy = take(entry, self.generation);
+        let table = &mut self.databases[database];
+        let entry = table.get(place);
+        if ongoing.wants(entry, self.generation)
+            && walk::id_of(entry).is_none()
+            && let Some(copy) = ongoing.take(database, table, place, self.generation)
+        {
             let origin = ongoing.origins[database];
             ongoing.control.push(Handed::Entry(origin, copy));
         }
@@ -99,8 +178,23 @@ impl Shard {
         hash: u64,
         mut entry: Entry,
     ) -> Place {
-        entry.as_mut().set_generation(self.generation);
+        self.adopt(database, &mut entry);
         self.table_mut(database).insert(hash, entry)
+    }
+
+    /// Gives an entry that comes the generation that entries have; one that a snapshot has in part taken must be found again.
+    #[inline]
+    fn adopt(&mut self, database: usize, entry: &mut Entry) {
+        if entry.as_ref().is_in_part()
+            && let Some(ongoing) = &mut self.snapshot
+            && let Some(id) = walk::id_of(entry.as_ref())
+        {
+            let location = ongoing.location(database, entry.as_ref());
+            ongoing.done[location.origin] = false;
+            ongoing.control.push(Handed::Elsewhere(id, location));
+        } else {
+            entry.as_mut().set_generation(self.generation);
+        }
     }
 
     /// Puts another entry of the same key at a place, and gives the former one back to be freed, unless a snapshot keeps it.
@@ -112,7 +206,7 @@ impl Shard {
         place: Place,
         mut entry: Entry,
     ) -> Option<Entry> {
-        entry.as_mut().set_generation(self.generation);
+        self.adopt(database, &mut entry);
         let former = self.databases[database].replace(place, entry);
         self.part_with(database, former)
     }
@@ -126,17 +220,19 @@ impl Shard {
 
     /// Takes a table that was removed, and gives it back to be freed unless a snapshot keeps it.
     pub(in crate::keyspace) fn part_with_table(
-        &self,
+        &mut self,
         database: usize,
         table: Table<Entry>,
     ) -> Option<Table<Entry>> {
-        match &self.snapshot {
-            Some(ongoing) if !ongoing.control.is_cancelled() && !table.is_empty() => {
-                let origin = ongoing.origins[database];
-                ongoing.control.push(Handed::Table(origin, table));
-                None
-            }
-            _ => Some(table),
+        let Some(ongoing) = &mut self.snapshot else {
+            return Some(table);
+        };
+        let origin = ongoing.origins[database];
+        if ongoing.control.is_cancelled() || ongoing.done[origin] || table.is_empty() {
+            return Some(table);
         }
+        ongoing.done[origin] = true;
+        ongoing.control.push(Handed::Table(origin, table));
+        None
     }
 }

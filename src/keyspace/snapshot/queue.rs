@@ -1,13 +1,14 @@
 //! What writers hand over, on its way to the saver's thread.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
-use super::Busy;
+use super::{Busy, Kind};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::reclaim;
-use crate::table::Table;
+use crate::table::{Place, Table, hash};
 
 /// Something that a snapshot got and has not yet passed on.
 #[derive(Debug)]
@@ -16,6 +17,43 @@ pub(super) enum Handed {
     Entry(usize, Entry),
     /// A database's part of a shard, some of whose entries may be wanted.
     Table(usize, Table<Entry>),
+    /// The collection of this number, which is taken in part, is here now.
+    Elsewhere(u64, Location),
+}
+
+/// Where a key is.
+#[derive(Clone, Debug)]
+pub(super) struct Location {
+    /// The database, by the number that it had when the snapshot began.
+    pub(super) origin: usize,
+    pub(super) hash: u64,
+    pub(super) key: Box<[u8]>,
+}
+
+impl Location {
+    pub(super) fn new(origin: usize, key: &[u8]) -> Location {
+        Location {
+            origin,
+            hash: hash::of(key),
+            key: key.into(),
+        }
+    }
+
+    /// The place in a table of that database.
+    pub(super) fn place(&self, table: &Table<Entry>) -> Option<Place> {
+        table.find(self.hash, &self.key)
+    }
+}
+
+/// What a collection that is taken in pieces was when the snapshot began.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) database: usize,
+    pub(super) key: Box<[u8]>,
+    pub(super) deadline: Option<u64>,
+    pub(super) access: u32,
+    pub(super) kind: Kind,
+    pub(super) count: usize,
 }
 
 impl Handed {
@@ -27,6 +65,7 @@ impl Handed {
                 entry.size() + reclaim::value_bytes(entry.value())
             }
             Handed::Table(_, table) => reclaim::table_bytes(table),
+            Handed::Elsewhere(..) => 0,
         };
         bytes as u64
     }
@@ -52,6 +91,9 @@ pub struct Control {
     /// A leaf: who holds it locks nothing else.
     queue: Mutex<Vec<Load>>,
     held_bytes: AtomicU64,
+    /// A leaf, too. By number; a tree, because it never takes long to grow.
+    parts: Mutex<BTreeMap<u64, Part>>,
+    next_part: AtomicU64,
 }
 
 impl Control {
@@ -84,6 +126,7 @@ impl Control {
 
     /// Tells whether the snapshot came to its end without being cancelled.
     pub(super) fn end(&self) -> bool {
+        self.parts.lock().clear();
         self.state.swap(IDLE, Relaxed) == RUNNING
     }
 
@@ -91,6 +134,23 @@ impl Control {
         let bytes = handed.bytes();
         self.held_bytes.fetch_add(bytes, Relaxed);
         self.queue.lock().push(Load { handed, bytes });
+    }
+
+    /// Takes note of a collection that is to be taken in pieces, and gives it a number.
+    pub(super) fn begin_part(&self, part: Part) -> u64 {
+        let id = self.next_part.fetch_add(1, Relaxed);
+        self.parts.lock().insert(id, part);
+        id
+    }
+
+    /// What there is to know of such a collection, told once.
+    pub(super) fn take_part(&self, id: u64) -> Option<Part> {
+        self.parts.lock().remove(&id)
+    }
+
+    /// Whether nothing was handed over that was not yet taken.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.lock().is_empty()
     }
 
     /// All that was handed over, in that order.

@@ -152,6 +152,15 @@ impl Collection for Hash {
 }
 
 impl Hash {
+    /// The table, for a snapshot to walk over.
+    pub(super) fn walk(&mut self) -> Option<members::Walk<'_>> {
+        match self {
+            Hash::Packed(_) => None,
+            Hash::Table(members) => Some(members::Walk(members)),
+            Hash::Timed(timed) => Some(timed.walk()),
+        }
+    }
+
     /// The table, if it is one.
     pub(super) fn members(&self) -> Option<&Members> {
         match self {

@@ -5,7 +5,7 @@
 //! need for one.
 
 use crate::table::{Place, Sweep};
-use crate::types::members::{Members, Slot};
+use crate::types::members::{Members, Slot, Walk};
 use crate::types::string::StringRef;
 
 /// No field dies before this.
@@ -37,6 +37,11 @@ impl Timed {
     /// The fields.
     pub fn members(&self) -> &Members {
         &self.members
+    }
+
+    /// The fields, for a snapshot to walk over.
+    pub fn walk(&mut self) -> Walk<'_> {
+        Walk(&mut self.members)
     }
 
     /// The fields, with the deadlines that they have.

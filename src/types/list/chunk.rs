@@ -1,6 +1,10 @@
 //! A chunk of a large list: a run of elements, a compressed one, or a single element too large to be encoded.
+//!
+//! A snapshot shares the chunks of a list; one that is shared is copied when it is to be changed, or owned again if nobody else has
+//! it any more.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::{option, vec};
 
 use super::run::{self, Run};
@@ -26,6 +30,8 @@ pub enum Chunk {
         /// Elements.
         count: usize,
     },
+    /// Any of the others, which other lists may have, too.
+    Shared(Arc<Chunk>),
 }
 
 /// What a chunk holds.
@@ -57,6 +63,33 @@ impl Chunk {
         }
     }
 
+    /// Another chunk of the same elements, which costs no copy.
+    pub fn share(&mut self) -> Chunk {
+        if !matches!(self, Chunk::Shared(_)) {
+            let own = std::mem::replace(self, Chunk::Run(Run::default()));
+            *self = Chunk::Shared(Arc::new(own));
+        }
+        self.clone()
+    }
+
+    /// Makes ready to be changed.
+    #[inline]
+    pub fn own(&mut self) {
+        if matches!(self, Chunk::Shared(_))
+            && let Chunk::Shared(chunk) = std::mem::replace(self, Chunk::Run(Run::default()))
+        {
+            *self = Arc::unwrap_or_clone(chunk);
+        }
+    }
+
+    /// Whether the elements lie there as they are read.
+    pub fn is_run(&self) -> bool {
+        match self {
+            Chunk::Shared(chunk) => chunk.is_run(),
+            _ => matches!(self, Chunk::Run(_)),
+        }
+    }
+
     /// How many elements there are.
     #[inline]
     pub fn count(&self) -> usize {
@@ -64,6 +97,7 @@ impl Chunk {
             Chunk::Run(run) => run.count(),
             Chunk::Plain(_) => 1,
             Chunk::Squeezed { count, .. } => *count,
+            Chunk::Shared(chunk) => chunk.count(),
         }
     }
 
@@ -73,15 +107,21 @@ impl Chunk {
             Chunk::Run(run) => run.bytes().len(),
             Chunk::Plain(bytes) => bytes.len(),
             Chunk::Squeezed { len, .. } => *len,
+            Chunk::Shared(chunk) => chunk.len(),
         }
     }
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
+        /// Those of what has the chunk.
+        const COUNTS: usize = 2 * size_of::<usize>();
         match self {
             Chunk::Run(run) => run.memory(),
             Chunk::Plain(bytes) | Chunk::Squeezed { lzf: bytes, .. } => {
                 allocator::good_size(bytes.len())
+            }
+            Chunk::Shared(chunk) => {
+                allocator::good_size(COUNTS + size_of::<Chunk>()) + chunk.memory()
             }
         }
     }
@@ -98,6 +138,7 @@ impl Chunk {
                     .collect();
                 Iter::Squeezed(copies.into_iter())
             }
+            Chunk::Shared(chunk) => chunk.iter(),
         }
     }
 
@@ -109,12 +150,14 @@ impl Chunk {
             Chunk::Squeezed { lzf, len, count } => {
                 Content::Packed(unsqueezed(lzf, *len).into(), *count)
             }
+            Chunk::Shared(chunk) => chunk.content(),
         }
     }
 
     /// The run, decompressed if it was not; `None` for a plain element.
     #[inline]
     pub fn run_mut(&mut self) -> Option<&mut Run> {
+        self.own();
         if let Chunk::Squeezed { lzf, len, count } = self {
             let run = Run::from_bytes(unsqueezed(lzf, *len), *count);
             *self = Chunk::Run(run);
@@ -231,6 +274,7 @@ impl Chunk {
         /// Smaller runs are not worth the effort.
         const MIN_BYTES: usize = 48;
         const MIN_GAIN: usize = 8;
+        self.own();
         let Chunk::Run(run) = self else { return };
         let (len, count) = (run.bytes().len(), run.count());
         if len < MIN_BYTES {

@@ -37,6 +37,14 @@ impl Quicklist {
         self.len
     }
 
+    /// Another list of the same elements, which shares the chunks of this one. Linear in their number.
+    pub fn share(&mut self) -> Quicklist {
+        Quicklist {
+            chunks: self.chunks.iter_mut().map(Chunk::share).collect(),
+            len: self.len,
+        }
+    }
+
     /// How many chunks there are.
     pub fn chunks(&self) -> usize {
         self.chunks.len()
@@ -50,7 +58,7 @@ impl Quicklist {
     /// The chunk, if there is but one and its elements are encoded.
     pub fn only_run(&self) -> Option<&Chunk> {
         match self.chunks.front() {
-            Some(chunk @ Chunk::Run(_)) if self.chunks.len() == 1 => Some(chunk),
+            Some(chunk) if self.chunks.len() == 1 && chunk.is_run() => Some(chunk),
             _ => None,
         }
     }
@@ -174,6 +182,7 @@ impl Quicklist {
         take: impl FnOnce(StringRef<'_>) -> R,
     ) -> Option<R> {
         let chunk = self.end_mut(end)?;
+        chunk.own();
         let (result, gone) = match chunk {
             Chunk::Plain(bytes) => (take(StringRef::Bytes(bytes)), true),
             _ => {

@@ -22,7 +22,7 @@ use ordered::Ordered;
 pub use span::{Bound, Span};
 
 use super::listpack::{Listpack, ListpackRef};
-use super::members::Members;
+use super::members::{self, Members};
 use super::sample::{self, Sampling};
 use super::string::StringRef;
 use super::{Collection, Limits, Packing, is_object};
@@ -96,6 +96,14 @@ impl Collection for Zset {
 }
 
 impl Zset {
+    /// The table, for a snapshot to walk over.
+    pub(super) fn walk(&mut self) -> Option<members::Walk<'_>> {
+        match self {
+            Zset::Packed(_) => None,
+            Zset::Ordered(ordered) => Some(ordered.walk()),
+        }
+    }
+
     /// The table, if it is one.
     pub(super) fn members(&self) -> Option<&Members> {
         match self {

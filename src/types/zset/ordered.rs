@@ -12,7 +12,7 @@ use super::span::Span;
 use super::tree::{self, Tree};
 use crate::types::index;
 use crate::types::member::MemberRef;
-use crate::types::members::{Members, Slot};
+use crate::types::members::{Members, Slot, Walk};
 use crate::types::sample::Sampling;
 use crate::types::string::{Decimal, StringRef};
 
@@ -57,6 +57,11 @@ impl Ordered {
     /// The members by name.
     pub(super) fn members(&self) -> &Members {
         &self.members
+    }
+
+    /// The members, for a snapshot to walk over: it leaves them where they are.
+    pub(super) fn walk(&mut self) -> Walk<'_> {
+        Walk(&mut self.members)
     }
 
     /// How many members there are.
