@@ -98,6 +98,10 @@ async fn run(instance: &Instance) {
 
 /// Has the saver begin, if somebody asked for it or a save point is reached.
 fn start_save_if_due(instance: &Instance, config: &Config, now: u64) {
+    // A part of the data must not take the place of all of it.
+    if instance.loading.is_active() {
+        return;
+    }
     let (points, changes) = (&config.persistence.save, instance.changes());
     let Some(due) = instance.saver.due(points, changes, now / 1000) else {
         return;
