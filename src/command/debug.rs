@@ -4,12 +4,13 @@
 //! every shard locked, so DEBUG SLEEP holds up whoever wants a key, and a digest is of one moment.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::config::NO_CONFIG_FILE;
 use super::help::{self, Line};
-use super::{Call, Command, Error, Flags, Group, Outcome};
+use super::{Call, Command, Error, Flags, Group, Outcome, load, save};
 use crate::config::rewrite::replace_file;
 use crate::config::value::{parse_memory, plain};
 use crate::keyspace::digest::{self, Digest};
@@ -155,6 +156,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
         help: (
             "QUICKLIST-PACKED-THRESHOLD <size>",
             "Elements from this size on are put into lists unencoded. 0 restores the usual size.",
+        ),
+    },
+    Subcommand {
+        name: "reload",
+        least: 2,
+        most: usize::MAX,
+        run: reload,
+        help: (
+            "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+            "Save all keys, forget them and load them again. NOFLUSH keeps them, NOSAVE loads what was saved before.",
         ),
     },
     Subcommand {
@@ -343,6 +354,39 @@ fn pause_cron(call: &mut Call<'_>) -> Outcome {
         .debug
         .cron_paused
         .store(switch(call.arg(2)), Relaxed);
+    accept(call)
+}
+
+fn reload(call: &mut Call<'_>) -> Outcome {
+    let (mut saves, mut flushes) = (true, true);
+    for place in 2..call.len() {
+        if call.is(place, "NOSAVE") {
+            saves = false;
+        } else if call.is(place, "NOFLUSH") {
+            flushes = false;
+        } else if !call.is(place, "MERGE") {
+            return Err(Error::text(
+                "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+            ));
+        }
+    }
+    let locked = &mut call.db.locked;
+    if saves {
+        save::save_here(call.instance, call.config, locked).map_err(|_| Error::text("ERR"))?;
+    }
+    if flushes {
+        for database in 0..call.instance.keyspace.databases() {
+            for table in locked.take(database, call.db.moment.now) {
+                locked.free_after(table);
+            }
+        }
+    }
+    let path = Path::new(&call.config.persistence.dbfilename);
+    load::snapshot_exclusively(call.instance, locked, path).map_err(|error| {
+        tracing::warn!("{error}");
+        Error::text("ERR Error trying to load the RDB dump, check server logs.")
+    })?;
+    tracing::warn!("DB reloaded by DEBUG RELOAD");
     accept(call)
 }
 

@@ -707,3 +707,43 @@ fn a_snapshot_under_writes_is_of_one_moment() {
         stop.store(true, Relaxed);
     });
 }
+
+#[test]
+fn a_reload_brings_everything_back() {
+    let server = minium().start();
+    let mut client = server.connect();
+    fill(&mut client);
+    // Deadlines of fields, in the small and in the large form of a hash.
+    for fields in [3, 1000] {
+        let key = format!("timed {fields}");
+        for number in 0..fields {
+            let field = number.to_string();
+            client.call(&["HSET", &key, &field, "value"]);
+            if number % 2 == 0 {
+                let late = (4_000_000_000_000u64 + number).to_string();
+                client.call(&["HPEXPIREAT", &key, &late, "FIELDS", "1", &field]);
+            }
+        }
+    }
+    let deadlines = |client: &mut Client| {
+        ["timed 3", "timed 1000"]
+            .map(|key| client.call(&["HPEXPIRETIME", key, "FIELDS", "3", "0", "1", "2"]))
+    };
+    let (data, times) = (digest(&mut client), deadlines(&mut client));
+    for line in [
+        "DEBUG RELOAD",
+        "DEBUG RELOAD NOSAVE",
+        "CONFIG SET rdbcompression no",
+        "DEBUG RELOAD",
+    ] {
+        assert!(client.line(line).is_ok(), "{line}: {}", server.log());
+        assert_eq!(digest(&mut client), data, "{line}");
+        assert_eq!(deadlines(&mut client), times, "{line}");
+    }
+    assert_eq!(
+        client.line("DEBUG RELOAD twice"),
+        Value::Error(
+            b"ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.".to_vec()
+        )
+    );
+}
