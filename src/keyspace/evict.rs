@@ -28,7 +28,7 @@ pub use density::{Densities, Fate};
 use pool::{Candidate, Pool};
 pub use ranking::{Choice, Ranking};
 
-/// Shards that are drawn before any with a candidate will do.
+/// Shards that are drawn before all candidates are counted.
 const DRAWS: usize = 16;
 
 /// Items in a bucket, or rather somewhat fewer.
@@ -164,25 +164,44 @@ impl Evictor {
                 return Some(spot);
             }
         }
-        for _ in 0..DRAWS {
-            let number = self.rng.usize(..keyspace.shards());
-            let shard = keyspace.lock(number);
-            let candidates = ground.candidates_of(&shard);
-            self.fullest = self.fullest.max(candidates);
-            if candidates > 0 && self.rng.usize(..self.fullest) < candidates {
-                return Some(self.spot_in(ground, number, &shard, candidates));
-            }
-        }
-        // There are few, or fewer than there were.
-        self.fullest = 0;
-        let begin = self.rng.usize(..keyspace.shards());
-        (begin..keyspace.shards())
-            .chain(0..begin)
-            .find_map(|number| {
+        if self.fullest > 0 {
+            for _ in 0..DRAWS {
+                let number = self.rng.usize(..keyspace.shards());
                 let shard = keyspace.lock(number);
                 let candidates = ground.candidates_of(&shard);
-                (candidates > 0).then(|| self.spot_in(ground, number, &shard, candidates))
-            })
+                self.fullest = self.fullest.max(candidates);
+                if candidates > 0 && self.rng.usize(..self.fullest) < candidates {
+                    return Some(self.spot_in(ground, number, &shard, candidates));
+                }
+            }
+        }
+        self.spot_of_all(ground)
+    }
+
+    /// As [`Evictor::spot`], with a count of all candidates: where nothing is known of them, or so few are left that it is wrong.
+    fn spot_of_all(&mut self, ground: &Ground<'_>) -> Option<Spot> {
+        let keyspace = ground.keyspace;
+        let counts: Vec<usize> = (0..keyspace.shards())
+            .map(|number| ground.candidates_of(&keyspace.lock(number)))
+            .collect();
+        self.fullest = counts.iter().copied().max().unwrap_or(0);
+        let all: usize = counts.iter().sum();
+        let mut ticket = (all > 0).then(|| self.rng.usize(..all))?;
+        let drawn = counts.iter().position(|&here| {
+            let is_drawn = ticket < here;
+            ticket = ticket.saturating_sub(here);
+            is_drawn
+        });
+        let number = drawn.expect("the ticket is below the sum");
+        let shard = keyspace.lock(number);
+        // They may have gone meanwhile.
+        match ground.candidates_of(&shard) {
+            0 => Some(Spot {
+                shard: number,
+                database: 0,
+            }),
+            candidates => Some(self.spot_in(ground, number, &shard, candidates)),
+        }
     }
 
     fn spot_in(
