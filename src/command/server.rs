@@ -138,7 +138,12 @@ fn shutdown(call: &mut Call<'_>) -> Outcome {
     };
     call.instance.request_shutdown(flags.into(), refuse);
     // No reply: the client learns of the end from its connection, and what it sent after this is not run.
-    let _ = refused.recv();
+    if refused.recv().is_err() {
+        // Nobody is left who could refuse, so the process is about to end.
+        loop {
+            std::thread::park();
+        }
+    }
     Err(Error::text("ERR Errors trying to SHUTDOWN. Check logs."))
 }
 
