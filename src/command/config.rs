@@ -1,6 +1,6 @@
 //! CONFIG: reading and changing the configuration of the running server.
 
-use super::{Call, Command, Error, Flags, Group, Outcome, help};
+use super::{Call, Command, Error, Flags, Group, Outcome, aof, help};
 use crate::config::value::plain;
 
 const FLAGS: Flags = Flags::ADMIN
@@ -105,6 +105,10 @@ fn set(call: &mut Call<'_>) -> Outcome {
         apply(&old, &new).map_err(|refusal| Error::text(refusal.to_string()))?;
     }
     instance.config.store(new.into());
+    // Inside a transaction shards are locked; then it is left to the background.
+    if call.db.locked.is_empty() {
+        aof::follow(instance);
+    }
     call.reply.ok();
     Ok(())
 }

@@ -275,11 +275,11 @@ impl<'a> Batch<'a> {
             return Err(Refusal::Error(Error::OutOfMemory, Some(entry)));
         }
         let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);
-        if save::denies_writes(self.instance, &self.config) {
+        if let Some(error) = save::refusal(self.instance, &self.config) {
             // Who watches over the server asks with a PING, and is to learn of it.
             let writes = row.flags.contains(Flags::WRITE) || row.name == "ping";
             if writes || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes()) {
-                return Err(Refusal::Error(Error::NotPersisted, Some(entry)));
+                return Err(Refusal::Error(error, Some(entry)));
             }
         }
         if let Some(mode) = self.instance.pause.mode(self.moment.now) {

@@ -15,7 +15,8 @@ use super::registry::{NameTaken, Registry};
 use crate::clients;
 use crate::config::{Config, ShutdownFlags};
 use crate::keyspace::Keyspace;
-use crate::persistence::aof::journal::Journal;
+use crate::persistence::aof::journal::{Journal, Settings};
+use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
 use crate::telemetry::Telemetry;
@@ -27,6 +28,8 @@ pub struct Instance {
     pub keyspace: Keyspace,
     /// Where changes wait for the append-only file.
     pub journal: Arc<Journal>,
+    /// Writes that file anew.
+    pub rewriter: Rewriter,
     /// When the keys are written to the snapshot file.
     pub saver: Saver,
     /// How far the loading of data from disk has come.
@@ -150,7 +153,7 @@ impl Instance {
         let renames = renames.filter_map(|line| Some((&line.first()?[..], &line.get(1)?[..])));
         let commands = Registry::new(super::FAMILIES, renames)?;
         let telemetry = Telemetry::new(workers + 1, commands.len());
-        let journal = Arc::new(Journal::default());
+        let journal = Arc::new(Journal::new(Settings::of(&config.persistence)));
         for worker in &telemetry.workers {
             worker.effects.propagation.attach(journal.clone());
         }
@@ -159,6 +162,7 @@ impl Instance {
         Ok(Arc::new(Instance {
             keyspace: Keyspace::new(config.general.databases as usize, workers),
             journal,
+            rewriter: Rewriter::default(),
             saver: Saver::new(started_unix),
             loading: Loading::default(),
             telemetry,

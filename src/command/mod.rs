@@ -27,6 +27,7 @@ pub mod replay;
 pub mod room;
 pub mod syntax;
 
+pub mod aof;
 pub mod bitmap;
 pub mod client;
 // The family is called as the room is.
@@ -66,6 +67,7 @@ pub use keyspec::{Begin, Find, KeyFlags, KeySpec};
 
 /// Every command, family by family.
 pub static FAMILIES: &[&[Command]] = &[
+    aof::COMMANDS,
     bitmap::bit::COMMANDS,
     bitmap::range::COMMANDS,
     bitmap::combine::COMMANDS,

@@ -1,11 +1,13 @@
 //! SAVE, BGSAVE and LASTSAVE, and all else that has the keys written to a file.
 
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tracing::{info, warn};
 
+use super::aof;
 use super::instance::{Instance, unix_millis};
 use super::room;
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
@@ -138,6 +140,15 @@ pub fn options(config: &Config, now: u64) -> Options {
     }
 }
 
+/// What a file tells about itself.
+pub(super) fn about(now: u64, is_aof_base: bool) -> About {
+    About {
+        time: now / 1000,
+        memory: allocator::allocated_exactly() as u64,
+        is_aof_base,
+    }
+}
+
 /// Writes the file in this thread. The exclusive section must be held.
 ///
 /// # Errors
@@ -160,6 +171,8 @@ pub fn save_in_background(instance: &Instance) {
     let snapshot = instance.saver.next();
     let config = instance.config.load_full();
     let mut delay = KeyDelay::new(config.persistence.rdb_key_save_delay);
+    let disk_is_busy = &instance.journal.status.disk_is_busy;
+    disk_is_busy.store(true, Relaxed);
     let written = write(&config, |folder, name, options, about| {
         let go_on = |keys| {
             delay.wait(keys, || instance.saver.go_on(0));
@@ -168,6 +181,7 @@ pub fn save_in_background(instance: &Instance) {
         let keyspace = &instance.keyspace;
         file::write_snapshot(folder, name, options, about, keyspace, snapshot, go_on)
     });
+    disk_is_busy.store(false, Relaxed);
     match &written {
         Ok(_) => info!("Background saving terminated with success"),
         Err(SaveError::Stopped) => warn!("Background saving was given up"),
@@ -182,11 +196,7 @@ fn write(
     write: impl FnOnce(&Path, &str, Options, &About) -> Result<u64, SaveError>,
 ) -> Result<u64, SaveError> {
     let now = unix_millis();
-    let about = About {
-        time: now / 1000,
-        memory: allocator::allocated_exactly() as u64,
-        is_aof_base: false,
-    };
+    let about = about(now, false);
     let begin = Instant::now();
     // CONFIG SET may change the working folder meanwhile.
     let folder = std::env::current_dir()?;
@@ -204,18 +214,18 @@ fn write(
 }
 
 /// The pause behind every key that tests ask for, in microseconds; a negative number is how many keys share one microsecond.
-struct KeyDelay {
+pub(super) struct KeyDelay {
     micros: i32,
     keys: u64,
 }
 
 impl KeyDelay {
-    fn new(micros: i32) -> KeyDelay {
+    pub(super) fn new(micros: i32) -> KeyDelay {
         KeyDelay { micros, keys: 0 }
     }
 
     /// Waits for so many keys, as long as that is wanted.
-    fn wait(&mut self, keys: u64, is_wanted: impl Fn() -> bool) {
+    pub(super) fn wait(&mut self, keys: u64, is_wanted: impl Fn() -> bool) {
         /// How long it takes to notice that it is not.
         const STEP: Duration = Duration::from_millis(10);
         if self.micros == 0 {
@@ -239,13 +249,18 @@ impl KeyDelay {
     }
 }
 
-/// Whether the configuration wants no writes because the keys could not be saved.
+/// Why writes are refused, if the keys could not be saved and the configuration wants none then, or if the append-only file cannot
+/// be written.
 #[inline]
-pub fn denies_writes(instance: &Instance, config: &Config) -> bool {
+pub fn refusal(instance: &Instance, config: &Config) -> Option<Error> {
     let persistence = &config.persistence;
-    instance.saver.has_failed()
+    if instance.saver.has_failed()
         && persistence.stop_writes_on_bgsave_error
         && !persistence.save.is_empty()
+    {
+        return Some(Error::NotPersisted);
+    }
+    aof::refusal(instance)
 }
 
 /// What is being saved has been removed. The file is to be as empty, if there is to be one: nobody wants to find the keys again

@@ -92,6 +92,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
             workers: instance.workers,
         },
         saver: &instance.saver,
+        journal: &instance.journal,
     };
     let words: Vec<&[u8]> = call.args_from(1).collect();
     let text = info::report(&sources, &words);

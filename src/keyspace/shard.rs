@@ -353,6 +353,11 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Whether no shard is held.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.held, Held::Nothing)
+    }
+
     /// Whether the exclusive section is held.
     pub fn is_exclusive(&self) -> bool {
         matches!(self.held, Held::All { .. })

@@ -12,7 +12,7 @@ use tracing::{debug, info};
 use crate::allocator;
 use crate::command::Instance;
 use crate::command::instance::unix_millis;
-use crate::command::{room, save};
+use crate::command::{aof, room, save};
 use crate::config::Config;
 use crate::keyspace::defrag::Walk;
 use crate::keyspace::evict::{End, Evictor, Gauge};
@@ -77,6 +77,7 @@ async fn run(instance: &Instance) {
         }
         let now = unix_millis();
         start_save_if_due(instance, &config, now);
+        aof::attend(instance, &config);
         instance.telemetry.sample(Instant::now());
         let share = defragmentation(&config);
         let is_running = &instance.keyspace.defragmentation.is_running;

@@ -43,6 +43,8 @@ pub struct Connection {
     shown: Footprint,
     /// Whether its replies are limited as they are written, before any of them is sent.
     has_hard_limit: bool,
+    /// Whether its replies are kept until the disk has what they acknowledge.
+    is_held: bool,
     /// Whether it was seen not to take replies that it waits to get rid of requests for.
     is_deaf: bool,
     local: Rc<Local>,
@@ -73,6 +75,7 @@ impl Connection {
             output: Output::default(),
             shown: Footprint::default(),
             has_hard_limit: false,
+            is_held: false,
             is_deaf: false,
             local,
             worker,
@@ -87,6 +90,9 @@ impl Connection {
             Turn::Closed
         };
         loop {
+            if self.is_held && !matches!(turn, Turn::Closed) {
+                self.wait_for_disk().await;
+            }
             turn = match turn {
                 Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
                 Turn::Postponed => {
@@ -358,6 +364,11 @@ impl Connection {
         if replies.is_empty() {
             return Ok(());
         }
+        if self.is_held || worker.instance.journal.is_unsettled(self.client.written) {
+            self.is_held = true;
+            self.output.hold(replies);
+            return Ok(());
+        }
         let sent = self.output.send(&self.stream, replies)?;
         worker.stats().writes.add(1);
         worker.stats().bytes_out.add(sent as u64);
@@ -405,6 +416,23 @@ impl Connection {
             () = self.worker.instance.pause.ended(unix_millis) => {}
         }
         blocked.store(false, Relaxed);
+    }
+
+    /// Waits until the disk has what the client wrote, or the client is killed.
+    async fn wait_for_disk(&mut self) {
+        let killed = poll_fn(|cx| {
+            self.local.park(cx.waker());
+            if self.local.is_killed() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        tokio::select! {
+            () = killed => {}
+            () = self.worker.until_settled(self.client.written) => {}
+        }
+        self.is_held = false;
     }
 
     /// Runs the requests that had to wait.

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::StartError;
-use crate::command::{Instance, load};
+use crate::command::{Instance, aof, load};
+use crate::config::Config;
 
 /// Loads what is on disk, if there is something, on threads of its own.
 ///
@@ -34,7 +35,25 @@ pub async fn load(instance: &Arc<Instance>) -> Result<(), StartError> {
 }
 
 fn load_here(instance: &Instance) -> Result<(), StartError> {
+    let begin = Instant::now();
+    let manifest = aof::load(instance)?;
     let config = instance.config.load_full();
+    if config.persistence.appendonly && !manifest.is_empty() {
+        let seconds = begin.elapsed().as_secs_f64();
+        info!("DB loaded from append only file: {seconds:.3} seconds");
+    } else {
+        load_snapshot(instance, &config)?;
+    }
+    aof::open(instance, &config, manifest).map_err(|error| match error {
+        aof::NotOpened::Log(error) => error.into(),
+        aof::NotOpened::Thread(reason) => StartError::System {
+            what: "Could not start the threads that write the append-only file",
+            reason,
+        },
+    })
+}
+
+fn load_snapshot(instance: &Instance, config: &Config) -> Result<(), StartError> {
     let name = &config.persistence.dbfilename;
     if name.is_empty() {
         return Ok(());

@@ -7,7 +7,8 @@
 //!   has not taken yet;
 //! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
 //! - [`data`] loads what is on disk before anybody is served; [`health`] asks a running server whether it answers;
-//! - [`background`] is what happens when nobody asks: expiry, sampling; [`saver`] is the thread that writes snapshots;
+//! - [`background`] is what happens when nobody asks: expiry, sampling; [`saver`] is the thread that writes
+//!   snapshots, [`rewriter`] the one that writes the append-only file anew;
 //! - [`shutdown`] ends it all in order.
 //!
 //! The main thread runs the listener, the background and the shutdown; it runs no commands.
@@ -20,6 +21,7 @@ pub mod health;
 mod listener;
 mod output;
 mod reconfigure;
+mod rewriter;
 mod saver;
 mod shutdown;
 mod stream;
@@ -35,6 +37,8 @@ use self::reconfigure::Listening;
 use crate::command::Instance;
 use crate::command::registry::NameTaken;
 use crate::config::Config;
+use crate::persistence::aof::load::LoadError;
+use crate::persistence::aof::log::LogError;
 use crate::persistence::rdb::load::FileError;
 
 /// Why the server did not start.
@@ -54,6 +58,12 @@ pub enum StartError {
     /// Data on disk that cannot be read, or are damaged.
     #[error("Fatal error loading the DB: {0}. Exiting.")]
     Load(#[from] FileError),
+    /// The same of the append-only file.
+    #[error("{0}")]
+    Log(#[from] LoadError),
+    /// The append-only file cannot be gone on with.
+    #[error(transparent)]
+    OpenLog(#[from] LogError),
     /// Anything else that the system refused.
     #[error("{what}: {reason}")]
     System {
@@ -119,6 +129,7 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
             background::start(&instance)
                 .map_err(system("Could not start the background thread"))?;
             saver::start(&instance).map_err(system("Could not start the saver's thread"))?;
+            rewriter::start(&instance).map_err(system("Could not start the rewriter's thread"))?;
             ready.iter().for_each(listener::announce);
             ended.await;
         }

@@ -68,6 +68,12 @@ impl Output {
         Ok(sent)
     }
 
+    /// Keeps `replies` behind what waits already, and sends nothing. `replies` is empty afterwards.
+    pub fn hold(&mut self, replies: &mut Vec<u8>) {
+        self.keep(replies, 0);
+        replies.clear();
+    }
+
     /// Keeps the replies, of which the first `sent` bytes are written.
     fn keep(&mut self, replies: &mut Vec<u8>, sent: usize) {
         let rest = &replies[sent..];

@@ -17,6 +17,7 @@ use crate::command::Instance;
 use crate::command::instance::NotApplied;
 use crate::config::Config;
 use crate::keyspace::evict::Gauge;
+use crate::persistence::aof::journal::Settings;
 use crate::telemetry::{log, memory};
 
 /// The listening sockets, which run as tasks of the main thread.
@@ -110,6 +111,7 @@ impl Listening {
         log::set_level(new.general.loglevel);
         log::set_format(new.general.log_format);
         if let Some(instance) = self.instance.upgrade() {
+            instance.journal.configure(Settings::of(&new.persistence));
             instance.clients.memory.set_limit(limit_of_all(new));
             evict_clients(&instance);
         }

@@ -119,6 +119,13 @@ fn save_and_close(instance: &Instance, shutdown: Shutdown) -> bool {
     instance.loading.stop();
     let config = instance.config.load_full();
     let mut locked = instance.keyspace.lock_all();
+    instance.rewriter.stop();
+    if instance.journal.is_on() {
+        info!("Calling fsync() on the AOF file.");
+        if !instance.journal.flush() {
+            warn!("The AOF is not on the disk as a whole.");
+        }
+    }
     let saves = match shutdown.save {
         Save::AsConfigured => !config.persistence.save.is_empty(),
         Save::Always => true,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 use tracing::{debug, info};
@@ -96,6 +97,8 @@ pub struct Worker {
     signals: UnboundedSender<Signal>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
     now: Cell<u64>,
+    /// Told when the disk has more of the journal. One task waits for that, and wakes those of the worker that wait with it.
+    settled: Notify,
 }
 
 /// Buffers that a connection uses during its turn.
@@ -160,6 +163,7 @@ impl Worker {
             signals,
             connections: RefCell::default(),
             now: Cell::new(unix_millis()),
+            settled: Notify::new(),
         }
     }
 
@@ -170,6 +174,7 @@ impl Worker {
         mut signals: UnboundedReceiver<Signal>,
     ) {
         let mut idle_check = tokio::time::interval(IDLE_CHECK);
+        let mut settled = self.instance.journal.settled();
         loop {
             tokio::select! {
                 Some(arrival) = arrivals.recv() => self.adopt(arrival),
@@ -178,6 +183,7 @@ impl Worker {
                         connection.kill();
                     }
                 }
+                Ok(()) = settled.changed() => self.settled.notify_waiters(),
                 _ = idle_check.tick() => {
                     self.end_idle();
                     self.wake_unread();
@@ -209,6 +215,17 @@ impl Worker {
             .insert(client.id, Rc::clone(&local));
         let connection = Connection::new(stream, client, local, Rc::clone(self));
         tokio::task::spawn_local(connection.serve());
+    }
+
+    /// Waits until what was written up to a position of the journal may be acknowledged.
+    pub async fn until_settled(&self, position: u64) {
+        loop {
+            let news = self.settled.notified();
+            if self.instance.journal.is_settled(position) {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Forgets a connection that ended.

@@ -4,7 +4,7 @@ use crate::config::compound::{Save, SavePoint};
 use crate::config::directive::directives;
 use crate::config::value::{BaseName, INT_MAX, LONG_MAX, Named, YesNo, choices, integer, memory};
 
-const NO_DISK: &str = "nothing is written to disk yet";
+const NO_NEED: &str = "clients are served by other threads while data are loaded";
 
 choices! {
     /// When the append-only file is flushed to disk.
@@ -58,38 +58,38 @@ directives! {
         /// Check in depth what RESTORE is given: no, yes, or clients.
         sanitize_dump_payload: SanitizePayload = SanitizePayload::No => Named;
         /// Log every write to the append-only file.
-        appendonly: bool = false => YesNo, inert(NO_DISK);
+        appendonly: bool = false => YesNo;
         /// Base name of the files of that log.
         appendfilename: String = "appendonly.aof".into() => BaseName {
             directive: "appendfilename", noun: "filename", may_be_empty: false,
-        }, at_start, inert(NO_DISK);
+        }, at_start;
         /// Folder of these files, in dir.
         appenddirname: String = "appendonlydir".into() => BaseName {
             directive: "appenddirname", noun: "dirname", may_be_empty: false,
-        }, at_start, inert(NO_DISK);
+        }, at_start;
         /// When the log is flushed to disk: always before a write is answered, everysec once a second, or no.
-        appendfsync: AppendFsync = AppendFsync::EverySecond => Named, inert(NO_DISK);
+        appendfsync: AppendFsync = AppendFsync::EverySecond => Named;
         /// Do not flush while the log is rewritten or a snapshot is taken.
-        no_appendfsync_on_rewrite: bool = false => YesNo, inert(NO_DISK);
+        no_appendfsync_on_rewrite: bool = false => YesNo;
         /// Rewrite the log when it has grown by this many percent. 0 means never.
-        auto_aof_rewrite_percentage: u32 = 100 => integer(0, INT_MAX), inert(NO_DISK);
+        auto_aof_rewrite_percentage: u32 = 100 => integer(0, INT_MAX);
         /// Bytes below which it is not rewritten.
-        auto_aof_rewrite_min_size: u64 = 64 << 20 => memory(0, LONG_MAX), inert(NO_DISK);
+        auto_aof_rewrite_min_size: u64 = 64 << 20 => memory(0, LONG_MAX);
         /// Flush a log to disk as it is rewritten, 4 MB at a time.
-        aof_rewrite_incremental_fsync: bool = true => YesNo, inert(NO_DISK);
+        aof_rewrite_incremental_fsync: bool = true => YesNo;
         /// Load a log whose last record is cut off, with a warning, instead of refusing it.
-        aof_load_truncated: bool = true => YesNo, inert(NO_DISK);
+        aof_load_truncated: bool = true => YesNo;
         /// Begin a rewritten log with a snapshot.
-        aof_use_rdb_preamble: bool = true => YesNo, inert(NO_DISK);
+        aof_use_rdb_preamble: bool = true => YesNo;
         /// Note the time in the log.
-        aof_timestamp_enabled: bool = false => YesNo, inert(NO_DISK);
+        aof_timestamp_enabled: bool = false => YesNo;
         /// Keep the files of earlier logs.
-        aof_disable_auto_gc: bool = false => YesNo, hidden, inert(NO_DISK);
+        aof_disable_auto_gc: bool = false => YesNo, hidden;
         /// Microseconds to wait after each key saved, for tests.
         rdb_key_save_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden;
         /// Microseconds to wait after each key loaded, for tests.
         key_load_delay: i32 = 0 => integer(i32::MIN as i64, INT_MAX), hidden;
         /// Bytes loaded before clients are served once.
-        loading_process_events_interval_bytes: u32 = 2 << 20 => integer(1024, INT_MAX), hidden, inert(NO_DISK);
+        loading_process_events_interval_bytes: u32 = 2 << 20 => integer(1024, INT_MAX), hidden, inert(NO_NEED);
     }
 }

@@ -2,31 +2,161 @@
 //!
 //! Whoever changes keys appends the commands that make the change again while the keys' shards are still locked, so the journal's
 //! order is that of the changes, for every key and for every command with several. What happens under these locks is a copy into
-//! memory under one more, the innermost; a thread of its own takes the buffer from there and deals with the disk.
+//! memory under one more, the innermost; a [writer](super::writer) of its own takes the blocks from there and deals with the disk.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
+
+use super::log::Rewritten;
+use super::status::Status;
+use crate::config::directives::persistence::{AppendFsync, Persistence};
+
+/// Bytes of a block. What is written down is copied once into one, and never again as more comes.
+const BLOCK: usize = 256 << 10;
+
+/// Blocks that are kept for what comes next.
+const SPARE: usize = 4;
 
 use crate::keyspace::propagation::Sink;
 
 /// Changes that wait to be written.
-#[derive(Debug, Default)]
 pub struct Journal {
     is_on: AtomicBool,
+    /// Whether replies to writes wait for the disk.
+    is_strict: AtomicBool,
     pending: Mutex<Pending>,
+    /// Told when there is something to do for a writer that waits.
+    wanted: Condvar,
+    /// The position up to which changes may be acknowledged.
+    settled: watch::Sender<u64>,
+    /// Bytes of blocks that are not written yet.
+    held: AtomicU64,
+    /// How the log does.
+    pub status: Status,
 }
 
-#[derive(Debug, Default)]
+/// What the writer has to do, in order.
+pub enum Item {
+    /// Whole commands to be written, and the position behind them.
+    Bytes(Vec<u8>, u64),
+    /// Something else.
+    Order(Order),
+}
+
+/// What the writer has to do beside writing.
+#[derive(Debug)]
+pub enum Order {
+    /// A rewrite begins: go on in a new increment, which may stay temporary until there is a base.
+    Begin {
+        /// Whether the log was off.
+        was_off: bool,
+    },
+    /// A rewrite ended well.
+    Adopt(Rewritten, Report),
+    /// A rewrite failed.
+    Abandon,
+    /// Bring everything to the disk, and tell whether it is there.
+    Flush(Report),
+    /// Bring everything to the disk and close the log.
+    Close(Report),
+    /// Remove the history that was kept.
+    Clean,
+    /// End the writer.
+    Stop,
+}
+
+/// Where it is told whether an order could be carried out.
+#[derive(Debug)]
+pub struct Report(mpsc::Sender<bool>);
+
+impl Report {
+    /// Tells it, if somebody still wants to know.
+    pub(super) fn tell(&self, is_well: bool) {
+        let _ = self.0.send(is_well);
+    }
+}
+
+/// What the configuration says about writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// When the log is brought to the disk.
+    pub fsync: AppendFsync,
+    /// Not while a snapshot or a new base is written.
+    pub no_fsync_on_rewrite: bool,
+    /// Whether the time is noted.
+    pub timestamps: bool,
+    /// Whether history is kept.
+    pub keep_history: bool,
+}
+
+impl Settings {
+    /// What a configuration says.
+    pub fn of(config: &Persistence) -> Settings {
+        Settings {
+            fsync: config.appendfsync,
+            no_fsync_on_rewrite: config.no_appendfsync_on_rewrite,
+            timestamps: config.aof_timestamp_enabled,
+            keep_history: config.aof_disable_auto_gc,
+        }
+    }
+}
+
 struct Pending {
-    bytes: Vec<u8>,
+    /// Full blocks and orders.
+    items: VecDeque<Item>,
+    /// The block that grows.
+    block: Vec<u8>,
+    /// Blocks to go on with.
+    spare: Vec<Vec<u8>>,
     /// The database that the commands appended next would run in, once that is said.
     database: Option<usize>,
-    /// The position behind `bytes`.
+    /// The position behind `block`.
     end: u64,
+    /// The second that was noted last.
+    second: u64,
+    settings: Settings,
+    /// Whether the writer has not seen the settings yet.
+    is_reconfigured: bool,
+    /// Whether the writer waits.
+    writer_waits: bool,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Journal::new(Settings::of(&Persistence::default()))
+    }
 }
 
 impl Journal {
+    /// A journal that is off.
+    pub fn new(settings: Settings) -> Journal {
+        Journal {
+            is_on: AtomicBool::new(false),
+            is_strict: AtomicBool::new(settings.fsync == AppendFsync::Always),
+            pending: Mutex::new(Pending {
+                items: VecDeque::new(),
+                block: Vec::new(),
+                spare: Vec::new(),
+                database: None,
+                end: 0,
+                second: 0,
+                settings,
+                is_reconfigured: false,
+                writer_waits: false,
+            }),
+            wanted: Condvar::new(),
+            settled: watch::Sender::new(0),
+            held: AtomicU64::new(0),
+            status: Status::default(),
+        }
+    }
+
     /// Whether changes are written down at all. Whoever holds a shard locked may rely on the answer until the lock is gone.
     #[inline]
     pub fn is_on(&self) -> bool {
@@ -44,17 +174,159 @@ impl Journal {
     /// be locked. Answers the position behind them, in bytes since the start of the server.
     pub fn append(&self, database: usize, commands: &[u8]) -> u64 {
         let mut pending = self.pending.lock();
-        if pending.database != Some(database) {
-            pending.select(database);
+        if pending.database != Some(database) || pending.settings.timestamps {
+            pending.preface(database);
         }
         pending.push(commands);
-        pending.end
+        let (end, wakes) = (pending.end, std::mem::take(&mut pending.writer_waits));
+        drop(pending);
+        if wakes {
+            self.wanted.notify_one();
+        }
+        end
     }
 
-    /// Takes what waits.
-    #[cfg(test)]
-    pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.pending.lock().bytes)
+    /// Tells the writer to do something when all that was appended before is written.
+    pub fn order(&self, order: Order) {
+        let mut pending = self.pending.lock();
+        if matches!(order, Order::Begin { .. }) {
+            // Each increment can be read by itself.
+            pending.database = None;
+        }
+        pending.seal();
+        pending.items.push_back(Item::Order(order));
+        pending.writer_waits = false;
+        drop(pending);
+        self.wanted.notify_one();
+    }
+
+    /// What the configuration says.
+    pub(super) fn settings(&self) -> Settings {
+        self.pending.lock().settings
+    }
+
+    /// Follows a configuration.
+    pub fn configure(&self, settings: Settings) {
+        let mut pending = self.pending.lock();
+        let old = std::mem::replace(&mut pending.settings, settings);
+        self.is_strict
+            .store(settings.fsync == AppendFsync::Always, Relaxed);
+        pending.is_reconfigured = true;
+        drop(pending);
+        // A log that must be on the disk from now on must be brought there, though nothing new comes.
+        self.wanted.notify_one();
+        if old.keep_history && !settings.keep_history {
+            self.order(Order::Clean);
+        }
+    }
+
+    /// Brings everything to the disk; answers whether it is there. Waits for the disk.
+    pub fn flush(&self) -> bool {
+        self.ask(Order::Flush)
+    }
+
+    /// Puts a rewrite's base in its place; answers whether it is there. Waits for the disk.
+    pub fn adopt(&self, rewritten: Rewritten) -> bool {
+        self.ask(|report| Order::Adopt(rewritten, report))
+    }
+
+    /// Brings everything to the disk and closes the log; answers whether it is there. Waits for the disk. Every shard must be locked or
+    /// the journal be off.
+    pub fn close(&self) -> bool {
+        self.ask(Order::Close)
+    }
+
+    fn ask(&self, order: impl FnOnce(Report) -> Order) -> bool {
+        let (sender, report) = mpsc::channel();
+        self.order(order(Report(sender)));
+        report.recv().unwrap_or(false)
+    }
+
+    /// Whether a reply to what was written up to `position` has to wait until that [is settled](Self::is_settled).
+    #[inline]
+    pub fn is_unsettled(&self, position: u64) -> bool {
+        position > 0 && self.is_strict.load(Relaxed) && !self.is_settled(position)
+    }
+
+    /// Whether the disk has what was written up to `position`, or nobody has to wait for that any more.
+    pub fn is_settled(&self, position: u64) -> bool {
+        *self.settled.borrow() >= position
+    }
+
+    /// The position up to which everything is settled, to be awaited. It stands still while nobody waits for it.
+    pub fn settled(&self) -> watch::Receiver<u64> {
+        self.settled.subscribe()
+    }
+
+    /// Lets changes be acknowledged up to a position.
+    pub(super) fn settle(&self, position: u64) {
+        self.settled.send_if_modified(|settled| {
+            let is_news = *settled < position;
+            *settled = position.max(*settled);
+            is_news
+        });
+    }
+
+    /// Takes what there is to do; waits for it until `deadline`.
+    pub(super) fn take(&self, deadline: Option<Instant>, items: &mut VecDeque<Item>) -> Settings {
+        let mut pending = self.pending.lock();
+        if pending.items.is_empty() && pending.block.is_empty() && !pending.is_reconfigured {
+            pending.writer_waits = true;
+            match deadline {
+                Some(deadline) => {
+                    self.wanted.wait_until(&mut pending, deadline);
+                }
+                None => self.wanted.wait(&mut pending),
+            }
+            pending.writer_waits = false;
+        }
+        pending.is_reconfigured = false;
+        pending.seal();
+        for item in &pending.items {
+            if let Item::Bytes(block, _) = item {
+                self.held.fetch_add(block.capacity() as u64, Relaxed);
+            }
+        }
+        items.append(&mut pending.items);
+        pending.settings
+    }
+
+    /// Takes a block back whose bytes are written, or not to be written.
+    pub(super) fn give_back(&self, mut block: Vec<u8>) {
+        self.held.fetch_sub(block.capacity() as u64, Relaxed);
+        block.clear();
+        let mut pending = self.pending.lock();
+        if block.capacity() == BLOCK && pending.spare.len() < SPARE {
+            pending.spare.push(block);
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub fn waiting(&self) -> u64 {
+        let pending = self.pending.lock();
+        pending.end - self.status.written.load(Relaxed)
+    }
+
+    /// What the blocks take, in bytes.
+    pub fn memory(&self) -> u64 {
+        let pending = self.pending.lock();
+        let blocks = (pending.items.iter()).map(|item| match item {
+            Item::Bytes(block, _) => block.capacity(),
+            Item::Order(_) => 0,
+        });
+        let spare = pending.spare.iter().map(Vec::capacity);
+        let here = blocks.chain(spare).sum::<usize>() + pending.block.capacity();
+        here as u64 + self.held.load(Relaxed)
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Journal");
+        shown
+            .field("is_on", &self.is_on)
+            .field("status", &self.status);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -70,18 +342,49 @@ impl Sink for Journal {
 }
 
 impl Pending {
+    /// Says what has to be said before the next commands.
     #[cold]
-    fn select(&mut self, database: usize) {
-        let number = database.to_string();
-        let command = format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len());
-        self.push(command.as_bytes());
-        self.database = Some(database);
+    fn preface(&mut self, database: usize) {
+        if self.settings.timestamps {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = now.unwrap_or(Duration::ZERO).as_secs();
+            if now > self.second {
+                self.second = now;
+                self.push(format!("#TS:{now}\r\n").as_bytes());
+            }
+        }
+        if self.database != Some(database) {
+            let number = database.to_string();
+            let command = format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len());
+            self.push(command.as_bytes());
+            self.database = Some(database);
+        }
     }
 
     #[inline]
     fn push(&mut self, commands: &[u8]) {
-        self.bytes.extend_from_slice(commands);
+        if self.block.capacity() - self.block.len() < commands.len() {
+            self.make_room(commands.len());
+        }
+        self.block.extend_from_slice(commands);
         self.end += commands.len() as u64;
+    }
+
+    #[cold]
+    fn make_room(&mut self, needed: usize) {
+        self.seal();
+        if self.block.capacity() < needed {
+            self.block = Vec::with_capacity(needed.max(BLOCK));
+        }
+    }
+
+    /// Ends the block.
+    fn seal(&mut self) {
+        if !self.block.is_empty() {
+            let next = self.spare.pop().unwrap_or_default();
+            let block = std::mem::replace(&mut self.block, next);
+            self.items.push_back(Item::Bytes(block, self.end));
+        }
     }
 }
 
@@ -89,24 +392,108 @@ impl Pending {
 mod tests {
     use super::*;
 
+    fn taken(journal: &Journal) -> Vec<u8> {
+        let mut items = VecDeque::new();
+        journal.take(Some(Instant::now()), &mut items);
+        let mut bytes = Vec::new();
+        for item in items {
+            if let Item::Bytes(block, _) = item {
+                bytes.extend_from_slice(&block);
+                journal.give_back(block);
+            }
+        }
+        bytes
+    }
+
+    const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+    fn select(number: usize) -> Vec<u8> {
+        let digits = number.to_string();
+        format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{digits}\r\n", digits.len()).into_bytes()
+    }
+
     #[test]
     fn the_database_is_said_when_it_changes() {
         let journal = Journal::default();
-        let ping = b"*1\r\n$4\r\nPING\r\n";
-        let select = |number: usize| {
-            let digits = number.to_string();
-            format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{digits}\r\n", digits.len()).into_bytes()
-        };
-        let first = journal.append(0, ping);
-        journal.append(0, ping);
-        let last = journal.append(12, ping);
+        let first = journal.append(0, PING);
+        journal.append(0, PING);
+        let last = journal.append(12, PING);
         assert_eq!(first, 37);
-        let expected = [&select(0)[..], ping, ping, &select(12), ping].concat();
+        let expected = [&select(0)[..], PING, PING, &select(12), PING].concat();
         assert_eq!(last, expected.len() as u64);
-        assert_eq!(journal.take(), expected);
-        journal.set_on(true);
-        assert!(journal.is_on());
-        journal.append(12, ping);
-        assert_eq!(journal.take(), [&select(12)[..], ping].concat());
+        assert_eq!(taken(&journal), expected);
+        journal.order(Order::Begin { was_off: false });
+        journal.append(12, PING);
+        assert_eq!(taken(&journal), [&select(12)[..], PING].concat());
+    }
+
+    #[test]
+    fn orders_keep_their_place() {
+        let journal = Journal::default();
+        journal.append(0, PING);
+        journal.order(Order::Abandon);
+        let end = journal.append(0, PING);
+        let mut items = VecDeque::new();
+        journal.take(None, &mut items);
+        let Some(
+            [
+                Item::Bytes(_, 37),
+                Item::Order(Order::Abandon),
+                Item::Bytes(block, last),
+            ],
+        ) = items.make_contiguous().first_chunk()
+        else {
+            panic!("something else is in the journal")
+        };
+        assert_eq!((&block[..], *last), (PING, end));
+    }
+
+    #[test]
+    fn records_are_whole_in_their_blocks_and_the_blocks_are_used_again() {
+        let journal = Journal::default();
+        let record = vec![b'x'; 1000];
+        let giant = vec![b'y'; 3 * BLOCK];
+        for _ in 0..1000 {
+            journal.append(0, &record);
+        }
+        journal.append(0, &giant);
+        journal.append(0, &record);
+        let mut items = VecDeque::new();
+        journal.take(None, &mut items);
+        let blocks: Vec<_> = (items.into_iter())
+            .filter_map(|item| match item {
+                Item::Bytes(block, _) => Some(block),
+                Item::Order(_) => None,
+            })
+            .collect();
+        let head = select(0).len();
+        assert_eq!((blocks[0].len() - head) % 1000, 0);
+        assert_eq!(blocks[blocks.len() - 2], giant);
+        assert_eq!(blocks[blocks.len() - 1], record);
+        assert!(journal.memory() >= 1_000_000 + 3 * BLOCK as u64);
+        blocks
+            .into_iter()
+            .for_each(|block| journal.give_back(block));
+        assert!(journal.memory() <= (SPARE as u64 + 1) * BLOCK as u64);
+    }
+
+    #[test]
+    fn the_time_is_noted_once_a_second() {
+        let journal = Journal::default();
+        let settings = Settings {
+            timestamps: true,
+            ..Settings::of(&Persistence::default())
+        };
+        journal.configure(settings);
+        journal.append(0, PING);
+        let text = String::from_utf8(taken(&journal)).unwrap();
+        let (stamp, rest) = text.split_once("\r\n").unwrap();
+        assert!(stamp.strip_prefix("#TS:").unwrap().parse::<u64>().unwrap() > 1_700_000_000);
+        assert!(rest.starts_with("*2\r\n$6\r\nSELECT"));
+        for _ in 0..100 {
+            journal.append(0, PING);
+        }
+        let text = String::from_utf8(taken(&journal)).unwrap();
+        assert!(text.matches("#TS:").count() <= 1);
     }
 }

@@ -1,8 +1,10 @@
 //! The data: how many keys there are, and where else they are kept.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Sources, Text, decimals, fields};
+use crate::persistence::aof::journal::Journal;
 
 pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
     let changes = sources.telemetry.sum(|worker| &worker.effects.dirty);
@@ -28,19 +30,23 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
         rdb_last_cow_size: 0,
         rdb_last_load_keys_expired: sources.loading.keys_expired(),
         rdb_last_load_keys_loaded: sources.loading.keys_loaded(),
-        aof_enabled: 0,
-        aof_rewrite_in_progress: 0,
-        aof_rewrite_scheduled: 0,
-        aof_last_rewrite_time_sec: -1,
-        aof_current_rewrite_time_sec: -1,
-        aof_last_bgrewrite_status: "ok",
-        aof_rewrites: 0,
-        aof_rewrites_consecutive_failures: 0,
-        aof_last_write_status: "ok",
-        aof_last_cow_size: 0,
+    );
+    append_only_file(text, sources.journal);
+    fields!(text;
         module_fork_in_progress: 0,
         module_fork_last_cow_size: 0,
     );
+    let status = &sources.journal.status;
+    if sources.config.persistence.appendonly {
+        fields!(text;
+            aof_current_size: status.size.load(Relaxed),
+            aof_base_size: status.base_size.load(Relaxed),
+            aof_pending_rewrite: u8::from(status.rewrite_scheduled.load(Relaxed)),
+            aof_buffer_length: sources.journal.waiting(),
+            aof_pending_bio_fsync: u8::from(status.fsync_pending.load(Relaxed)),
+            aof_delayed_fsync: status.delayed_fsyncs.load(Relaxed),
+        );
+    }
     let loading = sources.loading;
     if loading.is_active() {
         fields!(text;
@@ -52,6 +58,27 @@ pub(super) fn persistence(text: &mut Text, sources: &Sources<'_>) {
             loading_eta_seconds: loading.seconds_left(),
         );
     }
+}
+
+fn append_only_file(text: &mut Text, journal: &Journal) {
+    let status = &journal.status;
+    let is_on = journal.is_on() || status.awaits_base.load(Relaxed);
+    let word = |is_well| if is_well { "ok" } else { "err" };
+    let began = status.rewrite_began.load(Relaxed);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs() as i64);
+    fields!(text;
+        aof_enabled: u8::from(is_on),
+        aof_rewrite_in_progress: u8::from(began >= 0),
+        aof_rewrite_scheduled: u8::from(status.rewrite_scheduled.load(Relaxed)),
+        aof_last_rewrite_time_sec: status.last_rewrite_took.load(Relaxed),
+        aof_current_rewrite_time_sec: if began < 0 { -1 } else { now - began },
+        aof_last_bgrewrite_status: word(!status.rewrite_failed.load(Relaxed)),
+        aof_rewrites: status.rewrites.load(Relaxed),
+        aof_rewrites_consecutive_failures: status.rewrite_failures.load(Relaxed),
+        aof_last_write_status: word(status.failure().is_none()),
+        aof_last_cow_size: 0,
+    );
 }
 
 /// Whole seconds, or -1.

@@ -18,6 +18,7 @@ use crate::clients;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::keyspace::shard::Counts;
+use crate::persistence::aof::journal::Journal;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
 
@@ -43,6 +44,8 @@ pub struct Sources<'a> {
     pub identity: Identity<'a>,
     /// What became of the snapshot files.
     pub saver: &'a Saver,
+    /// Where changes wait for the append-only file, and how that does.
+    pub journal: &'a Journal,
 }
 
 /// What stays the same as long as a server runs, but for its age.
