@@ -24,6 +24,7 @@ mod loading;
 mod notation;
 mod output_limits;
 mod pause;
+mod propagation;
 mod protocol;
 mod recipes;
 mod scan;

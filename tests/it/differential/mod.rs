@@ -20,6 +20,7 @@ mod expiry;
 mod hashes;
 mod keys;
 mod lists;
+mod log;
 mod mangle;
 mod pair;
 mod rules;
