@@ -77,6 +77,7 @@ pub fn manner(config: &Config) -> Manner {
         options: save::options(config, now),
         about: save::about(now, true),
         flushes_early: persistence.aof_rewrite_incremental_fsync,
+        stamp: persistence.aof_timestamp_enabled.then_some(now / 1000),
     }
 }
 

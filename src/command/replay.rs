@@ -23,7 +23,7 @@ use crate::telemetry::Telemetry;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ReplayError {
     /// There is no command of this name.
-    #[error("unknown command '{0}'")]
+    #[error("Unknown command '{0}'")]
     Unknown(String),
     /// It answered this error, which it did not when it was written down.
     #[error("{command} answered: {error}")]

@@ -22,6 +22,10 @@ use crate::protocol::{Limits, Parser, Request, Step};
 /// Bytes that are read at a time.
 const READ: usize = 1 << 20;
 
+/// The longest line of a note between commands, such as a time, its end included. No longer one is written or read by Redis; the
+/// end of a file that is none of a log would be looked for in all of it.
+const LONGEST_NOTE: usize = 1024;
+
 /// How a snapshot begins.
 const SNAPSHOT: &[u8] = b"REDIS";
 
@@ -311,14 +315,18 @@ impl<'a> FileLoader<'a> {
         loop {
             let rest = &self.bytes[at..];
             let step = match rest.first() {
-                Some(b'#') => match rest.iter().position(|byte| *byte == b'\n') {
-                    Some(end) => {
-                        at += end + 1;
-                        self.note_whole(at);
-                        continue;
+                Some(b'#') => {
+                    let note = &rest[..rest.len().min(LONGEST_NOTE)];
+                    match note.iter().position(|byte| *byte == b'\n') {
+                        Some(end) => {
+                            at += end + 1;
+                            self.note_whole(at);
+                            continue;
+                        }
+                        None if note.len() == LONGEST_NOTE => return Err(self.malformed(at)),
+                        None => Ok(Step::NeedMore { at_least: 1 }),
                     }
-                    None => Ok(Step::NeedMore { at_least: 1 }),
-                },
+                }
                 Some(b'*') | None => parser.step(rest, &mut spans, &limits),
                 Some(_) => return Err(self.malformed(at)),
             };

@@ -23,6 +23,9 @@ const LONGEST_LINE: usize = 1024;
 /// Bytes that a manifest may have. Redis knows no limit, but would not come near this one in thousands of years.
 const LARGEST: u64 = 64 << 20;
 
+/// The highest number a part may have, which leaves room for all that will ever follow.
+const HIGHEST: u64 = 1 << 62;
+
 /// Which files make up the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -150,6 +153,7 @@ impl Manifest {
             }
             (manifest.parse_line(line)).map_err(|what| (what, number + 1))?;
         }
+        manifest.go_on_behind_names();
         Ok(manifest)
     }
 
@@ -180,7 +184,7 @@ impl Manifest {
             }
         }
         let name = name.filter(|name| !matches!(&name[..], "" | "." | ".."));
-        let sequence = sequence.filter(|&sequence| sequence > 0);
+        let sequence = sequence.filter(|sequence| (1..=HIGHEST).contains(sequence));
         let (Some(name), Some(sequence), Some(kind)) = (name, sequence, kind) else {
             return Err(MALFORMED);
         };
@@ -202,6 +206,20 @@ impl Manifest {
             _ => return Err("Unknown AOF file type"),
         }
         Ok(())
+    }
+
+    /// Raises the highest numbers to those in the names, so that no new part is named like one that is there, or like one that is
+    /// history and about to be removed.
+    fn go_on_behind_names(&mut self) {
+        let (mut base, mut increment) = (self.last_base, self.last_increment);
+        for part in self.parts().chain(&self.history) {
+            match self.place_of(&part.name) {
+                Some((sequence, true)) => base = base.max(sequence),
+                Some((sequence, false)) => increment = increment.max(sequence),
+                None => {}
+            }
+        }
+        (self.last_base, self.last_increment) = (base, increment);
     }
 
     /// Its text.
@@ -265,7 +283,8 @@ impl Manifest {
             "incr.aof" => false,
             _ => return None,
         };
-        Some((sequence.parse().ok()?, is_base))
+        let sequence = sequence.parse().ok().filter(|it| *it <= HIGHEST)?;
+        Some((sequence, is_base))
     }
 
     /// The files to be loaded, in order.
@@ -347,6 +366,18 @@ mod tests {
     }
 
     #[test]
+    fn names_are_not_given_twice() {
+        let mut manifest = parse(
+            "file appendonly.aof.1.base.rdb seq 1 type h\n\
+             file appendonly.aof.3.incr.aof seq 1 type i\n",
+        )
+        .unwrap();
+        let base = manifest.replace_base(Form::Rdb, 1);
+        assert_eq!(base, "appendonly.aof.2.base.rdb");
+        assert_eq!(manifest.add_increment(), "appendonly.aof.4.incr.aof");
+    }
+
+    #[test]
     fn comments_and_further_pairs_are_passed_over() {
         let text = "# a comment\nseq 1 FILE a type base size 17\n  \ttype i  file 'b c' seq 2\r\n";
         let manifest = parse(text).unwrap();
@@ -366,6 +397,7 @@ mod tests {
             ("file a seq 1\n", malformed, 1),
             ("file a seq 0 type b\n", malformed, 1),
             ("file a seq x type b\n", malformed, 1),
+            ("file a seq 18446744073709551615 type i\n", malformed, 1),
             ("file .. seq 1 type b\n", malformed, 1),
             ("file 'a seq 1 type b\n", malformed, 1),
             ("file a seq 1 kind b\n", malformed, 1),

@@ -76,6 +76,8 @@ pub struct Manner {
     pub about: About,
     /// Whether it is brought to the disk bit by bit.
     pub flushes_early: bool,
+    /// The time that commands tell at their beginning, in seconds since the epoch, if they do (`aof-timestamp-enabled`).
+    pub stamp: Option<u64>,
 }
 
 impl Rewriter {
@@ -254,6 +256,9 @@ pub fn write_base(
         }
         Form::Commands => {
             let mut commands = Commands::default();
+            if let Some(second) = manner.stamp {
+                commands.bytes = format!("#TS:{second}\r\n").into_bytes();
+            }
             let (mut file, mut unsynced) = (file, 0);
             let ran = snapshot.run(keyspace, |piece| {
                 let keys = commands.piece(piece);

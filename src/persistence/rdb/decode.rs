@@ -156,7 +156,7 @@ fn packed<R>(
         kind::ZSET_LISTPACK => packed_zset(bytes, rules, take),
         kind::HASH_ZIPLIST => packed_hash(from_ziplist(&bytes)?, rules, take),
         kind::ZSET_ZIPLIST => packed_zset(from_ziplist(&bytes)?, rules, take),
-        kind::HASH_ZIPMAP => packed_hash(from_zipmap(&bytes)?, rules, take),
+        kind::HASH_ZIPMAP => hash_from_zipmap(&bytes, rules, take),
         kind::LIST_ZIPLIST => {
             let mut list = List::default();
             push_ziplist(&mut list, &bytes, rules)?;
@@ -171,12 +171,27 @@ fn from_ziplist(bytes: &[u8]) -> Result<Cow<'static, [u8]>, DecodeError> {
     Ok(Cow::Owned(list.into_bytes()))
 }
 
-fn from_zipmap(bytes: &[u8]) -> Result<Cow<'static, [u8]>, DecodeError> {
-    let fields = zipmap::fields(bytes)?.into_iter();
-    let list: Listpack = fields
-        .flat_map(|(name, value)| [name, value].map(StringRef::Bytes))
+/// A zipmap may hold values longer than any limit, unlike what replaced it.
+fn hash_from_zipmap<R>(
+    bytes: &[u8],
+    rules: &Rules,
+    take: impl FnOnce(NewValue<'_>) -> R,
+) -> Result<Option<R>, DecodeError> {
+    let fields = zipmap::fields(bytes)?;
+    let list: Listpack = (fields.iter())
+        .flat_map(|(name, value)| [name, value].map(|text| StringRef::Bytes(text)))
         .collect();
-    Ok(Cow::Owned(list.into_bytes()))
+    let longest = fields
+        .iter()
+        .map(|(name, value)| name.len().max(value.len()));
+    if longest
+        .max()
+        .is_some_and(|longest| longest > rules.hash.value)
+    {
+        let fields = PackedRef::new(list.as_ref(), false);
+        return hash_of(fields, rules).map(|hash| whole(hash, take));
+    }
+    packed_hash(Cow::Owned(list.into_bytes()), rules, take)
 }
 
 fn push_ziplist(list: &mut List, bytes: &[u8], rules: &Rules) -> Result<(), DecodeError> {

@@ -8,7 +8,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use minium::keyspace::entry::EntryRef;
-use minium::keyspace::{Entry, digest};
+use minium::keyspace::{Entry, NewValue, digest};
 use minium::persistence::rdb::decode::{self, Rules};
 use minium::persistence::rdb::format::Input;
 use minium::persistence::rdb::record::skip_value;
@@ -84,7 +84,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let rules = rules(*choice);
     let (mut read, mut skipped) = (Input::new(bytes), Input::new(bytes));
-    let take = |value| {
+    let take = |value: NewValue<'_>| {
         let entry = Entry::new(b"k", value, None);
         digest::of_value(entry.as_ref());
         change(entry.as_ref(), &rules);

@@ -36,9 +36,12 @@ fuzz_target!(|bytes: &[u8]| {
     let first = model.values().filter_map(|(_, deadline)| *deadline).min();
     assert_eq!(hash.view().soonest(), first);
     if let Some(now) = first {
-        let dead = hash.reap(now, &mut usize::MAX.clone());
-        model.retain(|_, (_, deadline)| *deadline != Some(now));
-        assert_eq!((dead > 0, hash.view().len()), (true, model.len()));
+        let mut dead = Vec::new();
+        let count = hash.reap(now, &mut usize::MAX.clone(), |name| dead.push(name.to_vec()));
+        assert!(count > 0 && count == dead.len());
+        model.retain(|name, (_, deadline)| *deadline != Some(now) || !dead.contains(name));
+        assert!(model.values().all(|(_, deadline)| *deadline != Some(now)));
+        assert_eq!(hash.view().len(), model.len());
     }
     let limits = Limits {
         entries: model.len() / 2 + 1,

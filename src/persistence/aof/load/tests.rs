@@ -212,6 +212,18 @@ fn what_is_no_log_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_note_ends_somewhere() {
+    for (len, is_note) in [(LONGEST_NOTE, true), (LONGEST_NOTE + 1, false)] {
+        let note = format!("#{}\n", "x".repeat(len - 2));
+        let dir = three_files("REDIS0011;", "", &format!("{note}{}", command("SET a 1")));
+        assert_eq!(load_from(&dir, true).is_ok(), is_note, "{len}");
+        // With no end in sight, such a line is no torn one either.
+        let dir = three_files("REDIS0011;", "", &note[..len - 1]);
+        assert_eq!(load_from(&dir, true).is_ok(), is_note, "{len}");
+    }
+}
+
+#[test]
 fn a_file_that_is_missing_or_hidden_is_an_error() {
     for name in ["1.base.rdb", "1.incr.aof", "2.incr.aof"] {
         let dir = three_files("REDIS0011;", &command("SET a 1"), &command("SET b 2"));

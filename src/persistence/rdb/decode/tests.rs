@@ -345,6 +345,16 @@ fn hashes_of_every_encoding() {
 }
 
 #[test]
+fn a_value_beyond_the_limit_makes_a_zipmap_a_table() {
+    for (value, encoding) in [("12345678", "listpack"), ("123456789", "hashtable")] {
+        let len = [value.len() as u8];
+        let zipmap = [b"\x01\x01f", &len[..], b"\0", value.as_bytes(), b"\xff"].concat();
+        let expected = format!("hash {encoding} f={value}");
+        expect(kind::HASH_ZIPMAP, &wrapped(&zipmap), &TIGHT, &expected);
+    }
+}
+
+#[test]
 fn fields_keep_their_deadlines() {
     let timed = ["f", "v", "1000", "g", "1", "2000"];
     let small = "hash listpackex f=v@1000 g=1@2000";
