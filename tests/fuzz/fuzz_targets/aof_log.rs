@@ -1,7 +1,7 @@
 //! Damaged or hostile files of an append-only log: whatever the bytes, the file is refused, or its commands are run; and where
 //! its torn end is cut off, what remains is a whole file of the same commands.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz aof_log`
+//! `tests/fuzz/run 60 aof_log`
 #![no_main]
 
 use std::fs;

@@ -1,7 +1,7 @@
 //! Damaged or hostile manifests of an append-only log: whatever the bytes, they are refused, or they name files, can be written
 //! again, and can be gone on with under names that are not taken.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz aof_manifest`
+//! `tests/fuzz/run 60 aof_manifest`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -13,6 +13,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(mut manifest) = Manifest::parse(STEM, bytes) else {
         return;
     };
+    if manifest == Manifest::new(STEM) {
+        // Nothing but comments.
+        return;
+    }
     let again = |manifest: &Manifest| Manifest::parse(STEM, manifest.text().as_bytes());
     assert_eq!(again(&manifest).as_ref(), Ok(&manifest));
     assert!(manifest.parts().all(|part| !part.name.contains('/')));

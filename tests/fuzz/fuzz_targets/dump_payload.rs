@@ -1,7 +1,7 @@
 //! DUMP payloads from damaged or hostile servers: whatever the bytes, RESTORE refuses them, or they are a value that DUMP makes
 //! a payload of which is the same value again.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz dump_payload`
+//! `tests/fuzz/run 60 dump_payload`
 //!
 //! The input is type and value; version and checksum are put behind it, or hardly any input would be looked at.
 #![no_main]
@@ -29,9 +29,12 @@ fn rules(entries: usize) -> Rules {
 }
 
 fn restore(payload: &[u8], rules: &Rules) -> Option<Entry> {
-    let mut input = Input::new(format::payload::body(payload).expect("version and checksum are right"));
+    let mut input =
+        Input::new(format::payload::body(payload).expect("version and checksum are right"));
     let kind = input.byte().ok()?;
-    let entry = decode::value(kind, &mut input, rules, |value| Entry::new(b"k", value, None));
+    let entry = decode::value(kind, &mut input, rules, |value| {
+        Entry::new(b"k", value, None)
+    });
     entry.ok()?.filter(|_| input.remaining() == 0)
 }
 

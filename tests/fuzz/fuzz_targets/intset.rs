@@ -1,6 +1,6 @@
 //! Intsets from damaged or hostile files: whatever the bytes, they are refused, or they are an ordinary set of integers.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz intset`
+//! `tests/fuzz/run 60 intset`
 #![no_main]
 
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Listpacks from damaged or hostile files: whatever the bytes, they are refused, or they are an ordinary sequence of
 //! strings and integers that reads alike from both ends and survives changes.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz listpack`
+//! `tests/fuzz/run 60 listpack`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

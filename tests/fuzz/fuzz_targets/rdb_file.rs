@@ -1,7 +1,7 @@
 //! Damaged or hostile snapshot files: whatever the bytes, and however they are cut into pieces, the file is refused or it is
 //! loaded, and always with the same outcome.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz rdb_file`
+//! `tests/fuzz/run 60 rdb_file`
 //!
 //! The checksum is not compared, or hardly any input would be looked at.
 #![no_main]

@@ -1,7 +1,7 @@
 //! Values from damaged or hostile snapshots and DUMP payloads: whatever the bytes, they are refused, or they are a value whose
 //! end was found, which can be read, and which survives changes.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz rdb_value`
+//! `tests/fuzz/run 60 rdb_value`
 //!
 //! The first byte of the input is the type of the value, the second chooses the rules; the rest is the value.
 #![no_main]
@@ -29,7 +29,11 @@ fn rules(choice: u8) -> Rules {
             packed: limits,
         },
         zset: limits,
-        list: Layout::new(if choice & 2 == 0 { 4 } else { -2 }, u32::from(choice >> 4 & 1), Layout::PLAIN),
+        list: Layout::new(
+            if choice & 2 == 0 { 4 } else { -2 },
+            u32::from(choice >> 4 & 1),
+            Layout::PLAIN,
+        ),
         deep: choice & 4 == 0,
     }
 }
@@ -62,7 +66,11 @@ fn change(entry: EntryRef<'_>, rules: &Rules) {
         }
         assert!(!rules.deep || set.view().len() == 1);
     } else if let Some(mut zset) = changeable::<Zset>(entry) {
-        let members: Vec<_> = zset.view().iter().map(|(member, _)| member.to_vec()).collect();
+        let members: Vec<_> = zset
+            .view()
+            .iter()
+            .map(|(member, _)| member.to_vec())
+            .collect();
         zset.set(new, rules.zset, |_| Some(0.5));
         for member in &members {
             zset.remove(member);

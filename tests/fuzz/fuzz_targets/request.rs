@@ -1,7 +1,7 @@
 //! Requests from a hostile client: whatever the bytes, and however they are cut, the parser answers the same, never
 //! panics, and holds no more spans than the bytes that have arrived can pay for.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz request -- -dict=tests/fuzz/request.dict`
+//! `tests/fuzz/run 60 request`
 //!
 //! The first byte of the input sets the limits, the next few the sizes of the pieces; the rest is the stream.
 #![no_main]

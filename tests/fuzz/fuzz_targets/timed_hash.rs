@@ -1,7 +1,7 @@
 //! Packed hashes with deadlines from damaged or hostile files: whatever the bytes, they are refused, or they are a hash whose
 //! fields are found by name, die in order and survive changes.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz timed_hash`
+//! `tests/fuzz/run 60 timed_hash`
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -37,7 +37,9 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(hash.view().soonest(), first);
     if let Some(now) = first {
         let mut dead = Vec::new();
-        let count = hash.reap(now, &mut usize::MAX.clone(), |name| dead.push(name.to_vec()));
+        let count = hash.reap(now, &mut usize::MAX.clone(), |name| {
+            dead.push(name.to_vec())
+        });
         assert!(count > 0 && count == dead.len());
         model.retain(|name, (_, deadline)| *deadline != Some(now) || !dead.contains(name));
         assert!(model.values().all(|(_, deadline)| *deadline != Some(now)));
