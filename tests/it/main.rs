@@ -13,6 +13,7 @@ mod config_reference;
 mod connections;
 mod container;
 mod counting;
+mod crash;
 mod differential;
 mod eviction;
 mod field_expiry;

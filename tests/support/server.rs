@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::client::Client;
@@ -162,6 +163,11 @@ impl Setup {
     #[track_caller]
     fn try_start_until(&self, ready: &str) -> Result<Server, String> {
         let dir = tempfile::tempdir().expect("a folder for the server");
+        self.try_start_in(Arc::new(dir), ready)
+    }
+
+    #[track_caller]
+    fn try_start_in(&self, dir: Arc<tempfile::TempDir>, ready: &str) -> Result<Server, String> {
         let port = self.port.unwrap_or_else(free_port);
         let log = dir.path().join("log");
         let output = File::create(&log).expect("a log file");
@@ -237,7 +243,7 @@ impl Setup {
 pub struct Server {
     child: Child,
     port: u16,
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
     log: PathBuf,
     setup: Setup,
 }
@@ -338,7 +344,22 @@ impl Server {
         *self = self.setup.clone().port(port).start();
     }
 
-    fn kill(&mut self) {
+    /// Starts the server again on the same port and in the same folder, over what it left there.
+    ///
+    /// # Panics
+    /// When it does not get ready; its log is in the message.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        self.kill();
+        let setup = self.setup.clone().port(self.port);
+        match setup.try_start_in(Arc::clone(&self.dir), READY) {
+            Ok(server) => *self = server,
+            Err(log) => panic!("the server did not start again:\n{log}"),
+        }
+    }
+
+    /// Kills the server at once, as a crash would.
+    pub fn kill(&mut self) {
         // It may have ended already; both calls then fail without harm.
         let _: io::Result<()> = self.child.kill();
         let _: io::Result<ExitStatus> = self.child.wait();
