@@ -20,6 +20,9 @@ use crate::protocol::inline;
 /// The longest line, its end included, in bytes.
 const LONGEST_LINE: usize = 1024;
 
+/// The longest name as it stands in quotes, which leaves room for everything else on its line.
+const LONGEST_NAME: usize = LONGEST_LINE - "file  seq 4611686018427387904 type b\n".len();
+
 /// Bytes that a manifest may have. Redis knows no limit, but would not come near this one in thousands of years.
 const LARGEST: u64 = 64 << 20;
 
@@ -184,6 +187,8 @@ impl Manifest {
             }
         }
         let name = name.filter(|name| !matches!(&name[..], "" | "." | ".."));
+        // Whoever writes it again may have to put it in quotes.
+        let name = name.filter(|name| inline::quote(name.as_bytes()).len() <= LONGEST_NAME);
         let sequence = sequence.filter(|sequence| (1..=HIGHEST).contains(sequence));
         let (Some(name), Some(sequence), Some(kind)) = (name, sequence, kind) else {
             return Err(MALFORMED);
@@ -389,6 +394,7 @@ mod tests {
     fn what_is_no_manifest_is_refused() {
         let malformed = "Invalid AOF manifest file format";
         let long = format!("file {} seq 1 type b\n", "x".repeat(1024));
+        let long_in_quotes = format!("file {} seq 1 type b\n", "\x01".repeat(300));
         for (text, what, line) in [
             ("", "Found an empty AOF manifest", 0),
             ("\n", malformed, 1),
@@ -413,6 +419,7 @@ mod tests {
                 1,
             ),
             (&long, "The AOF manifest file contains too long line", 1),
+            (&long_in_quotes, malformed, 1),
             (
                 "file a seq 1 type b\nfile b seq 2 type b\n",
                 "Found duplicate base file information",
