@@ -157,10 +157,12 @@ impl Instance {
         for worker in &telemetry.workers {
             worker.effects.propagation.attach(journal.clone());
         }
+        let mut keyspace = Keyspace::new(config.general.databases as usize, workers);
+        keyspace.uncounted = Arc::clone(journal.memory());
         let started_unix = unix_millis() / 1000;
         let (shutdown, shutdown_requests) = unbounded_channel();
         Ok(Arc::new(Instance {
-            keyspace: Keyspace::new(config.general.databases as usize, workers),
+            keyspace,
             journal,
             rewriter: Rewriter::default(),
             saver: Saver::new(started_unix),

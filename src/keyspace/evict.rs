@@ -417,7 +417,8 @@ impl Ground<'_> {
 /// frees.
 ///
 /// What the reclaimer is about to free counts as free, and so does what a snapshot keeps of what is gone; else all keys would go
-/// while one large value does, or while a snapshot is written.
+/// while one large value does, or while a snapshot is written. So does what is [not counted](Keyspace::uncounted): changes that
+/// wait for the disk, to which the removal of keys would only add.
 #[derive(Clone, Copy, Debug)]
 pub struct Gauge<'a> {
     keyspace: &'a Keyspace,
@@ -454,9 +455,14 @@ impl<'a> Gauge<'a> {
         if above == 0 {
             return 0;
         }
-        let pending =
-            self.keyspace.reclaimer.pending_bytes() + self.keyspace.snapshots.held_bytes();
-        above.saturating_sub(pending)
+        let Keyspace {
+            reclaimer,
+            snapshots,
+            uncounted,
+            ..
+        } = self.keyspace;
+        let free = reclaimer.pending_bytes() + snapshots.held_bytes() + uncounted.load(Relaxed);
+        above.saturating_sub(free)
     }
 }
 

@@ -10,6 +10,7 @@
 //! and COPY between databases need no second shard, and SWAPDB exchanges tables under the exclusive section.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -140,6 +141,8 @@ pub struct Keyspace {
     pub defragmentation: defrag::Statistics,
     /// How long eviction was behind.
     pub evictions: evict::Statistics,
+    /// Bytes that are allocated for something else than data, and that no key has to go for.
+    pub uncounted: Arc<AtomicU64>,
     /// What `allkeys-lhd` has learned.
     pub densities: Densities,
     /// Whether a snapshot runs.
@@ -171,6 +174,7 @@ impl Keyspace {
             expiry: expire::Statistics::new(databases),
             defragmentation: defrag::Statistics::default(),
             evictions: evict::Statistics::default(),
+            uncounted: Arc::default(),
             densities: Densities::default(),
             snapshots: Arc::default(),
         }

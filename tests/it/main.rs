@@ -4,6 +4,7 @@
 mod support;
 
 mod administration;
+mod append_only;
 mod atomicity;
 mod bitmaps;
 mod client_memory;

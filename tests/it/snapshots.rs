@@ -13,7 +13,7 @@ fn minium() -> Setup {
 }
 
 /// What a file is written with; each with a reason to be written in another way.
-fn fill(client: &mut Client) {
+pub(crate) fn fill(client: &mut Client) {
     let mut call = |arguments: &[&[u8]]| {
         let reply = client.call(arguments);
         assert!(
@@ -140,7 +140,7 @@ fn fill(client: &mut Client) {
     all(&[b"SELECT"], vec![b"0".to_vec()]);
 }
 
-fn digest(client: &mut Client) -> String {
+pub(crate) fn digest(client: &mut Client) -> String {
     client.line("DEBUG DIGEST").text()
 }
 
@@ -171,7 +171,7 @@ fn redis_with(file: &Path) -> Server {
         .start()
 }
 
-fn info(client: &mut Client, field: &str) -> String {
+pub(crate) fn info(client: &mut Client, field: &str) -> String {
     let text = client.line("INFO persistence").text();
     let prefix = format!("{field}:");
     let line = text.lines().find_map(|line| line.strip_prefix(&prefix));

@@ -102,7 +102,7 @@ impl Setup {
         self
     }
 
-    /// Puts a file into the folder that the server runs in.
+    /// Puts a file into the folder that the server runs in, or one below it.
     pub fn file(mut self, name: &str, content: &[u8]) -> Self {
         self.files.push((name.to_owned(), content.to_owned()));
         self
@@ -180,7 +180,10 @@ impl Setup {
             None => Command::new(self.program.path()),
         };
         for (name, content) in &self.files {
-            fs::write(dir.path().join(name), content).expect("a file for the server");
+            let path = dir.path().join(name);
+            let folder = path.parent().expect("the server's folder at least");
+            fs::create_dir_all(folder).expect("a folder for the file");
+            fs::write(path, content).expect("a file for the server");
         }
         command.current_dir(dir.path()).stdin(Stdio::null());
         command

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::log::Rewritten;
 use super::status::Status;
 use crate::config::directives::persistence::{AppendFsync, Persistence};
+use crate::keyspace::propagation::Sink;
 
 /// Bytes of a block. What is written down is copied once into one, and never again as more comes.
 const BLOCK: usize = 256 << 10;
@@ -23,20 +24,25 @@ const BLOCK: usize = 256 << 10;
 /// Blocks that are kept for what comes next.
 const SPARE: usize = 4;
 
-use crate::keyspace::propagation::Sink;
+/// Bytes that may wait for the disk before clients wait with them.
+const MOST_WAITING: u64 = 1 << 30;
 
 /// Changes that wait to be written.
 pub struct Journal {
     is_on: AtomicBool,
     /// Whether replies to writes wait for the disk.
     is_strict: AtomicBool,
+    /// Whether they do because too much waits to be written already.
+    is_behind: AtomicBool,
     pending: Mutex<Pending>,
     /// Told when there is something to do for a writer that waits.
     wanted: Condvar,
     /// The position up to which changes may be acknowledged.
     settled: watch::Sender<u64>,
-    /// Bytes of blocks that are not written yet.
-    held: AtomicU64,
+    /// What all blocks take, in bytes.
+    memory: Arc<AtomicU64>,
+    /// Bytes that may wait before replies do.
+    most_waiting: u64,
     /// How the log does.
     pub status: Status,
 }
@@ -125,6 +131,10 @@ struct Pending {
     is_reconfigured: bool,
     /// Whether the writer waits.
     writer_waits: bool,
+    /// Whether somebody may wait until what is here is settled.
+    is_awaited: bool,
+    /// What all blocks take, in bytes.
+    memory: Arc<AtomicU64>,
 }
 
 impl Default for Journal {
@@ -136,9 +146,11 @@ impl Default for Journal {
 impl Journal {
     /// A journal that is off.
     pub fn new(settings: Settings) -> Journal {
+        let memory = Arc::<AtomicU64>::default();
         Journal {
             is_on: AtomicBool::new(false),
             is_strict: AtomicBool::new(settings.fsync == AppendFsync::Always),
+            is_behind: AtomicBool::new(false),
             pending: Mutex::new(Pending {
                 items: VecDeque::new(),
                 block: Vec::new(),
@@ -149,10 +161,13 @@ impl Journal {
                 settings,
                 is_reconfigured: false,
                 writer_waits: false,
+                is_awaited: false,
+                memory: Arc::clone(&memory),
             }),
             wanted: Condvar::new(),
             settled: watch::Sender::new(0),
-            held: AtomicU64::new(0),
+            memory,
+            most_waiting: MOST_WAITING,
             status: Status::default(),
         }
     }
@@ -178,6 +193,10 @@ impl Journal {
             pending.preface(database);
         }
         pending.push(commands);
+        if pending.end - self.status.written.load(Relaxed) > self.most_waiting {
+            self.is_behind.store(true, Relaxed);
+        }
+        pending.is_awaited |= self.makes_wait();
         let (end, wakes) = (pending.end, std::mem::take(&mut pending.writer_waits));
         drop(pending);
         if wakes {
@@ -245,12 +264,20 @@ impl Journal {
     /// Whether a reply to what was written up to `position` has to wait until that [is settled](Self::is_settled).
     #[inline]
     pub fn is_unsettled(&self, position: u64) -> bool {
-        position > 0 && self.is_strict.load(Relaxed) && !self.is_settled(position)
+        position > 0 && self.makes_wait() && !self.is_settled(position)
+    }
+
+    /// Whether replies to writes have to wait: for the disk as `appendfsync always` asks, or else, where the disk takes less than
+    /// clients write, until theirs is written, so that what waits stays bounded.
+    #[inline]
+    fn makes_wait(&self) -> bool {
+        self.is_strict.load(Relaxed) || self.is_behind.load(Relaxed)
     }
 
     /// Whether the disk has what was written up to `position`, or nobody has to wait for that any more.
     pub fn is_settled(&self, position: u64) -> bool {
-        *self.settled.borrow() >= position
+        let is_written = self.status.written.load(Relaxed) >= position;
+        *self.settled.borrow() >= position || (is_written && !self.is_strict.load(Relaxed))
     }
 
     /// The position up to which everything is settled, to be awaited. It stands still while nobody waits for it.
@@ -267,8 +294,13 @@ impl Journal {
         });
     }
 
-    /// Takes what there is to do; waits for it until `deadline`.
-    pub(super) fn take(&self, deadline: Option<Instant>, items: &mut VecDeque<Item>) -> Settings {
+    /// Takes what there is to do; waits for it until `deadline`. Answers the settings, and whether somebody may wait until what was
+    /// taken is settled.
+    pub(super) fn take(
+        &self,
+        deadline: Option<Instant>,
+        items: &mut VecDeque<Item>,
+    ) -> (Settings, bool) {
         let mut pending = self.pending.lock();
         if pending.items.is_empty() && pending.block.is_empty() && !pending.is_reconfigured {
             pending.writer_waits = true;
@@ -282,22 +314,22 @@ impl Journal {
         }
         pending.is_reconfigured = false;
         pending.seal();
-        for item in &pending.items {
-            if let Item::Bytes(block, _) = item {
-                self.held.fetch_add(block.capacity() as u64, Relaxed);
-            }
-        }
         items.append(&mut pending.items);
-        pending.settings
+        // Whoever was told to wait came before this, so what they wait for is among the items.
+        let waiting = pending.end - self.status.written.load(Relaxed);
+        self.is_behind.store(waiting > self.most_waiting, Relaxed);
+        let is_awaited = std::mem::take(&mut pending.is_awaited);
+        (pending.settings, is_awaited)
     }
 
     /// Takes a block back whose bytes are written, or not to be written.
     pub(super) fn give_back(&self, mut block: Vec<u8>) {
-        self.held.fetch_sub(block.capacity() as u64, Relaxed);
         block.clear();
         let mut pending = self.pending.lock();
         if block.capacity() == BLOCK && pending.spare.len() < SPARE {
             pending.spare.push(block);
+        } else {
+            self.memory.fetch_sub(block.capacity() as u64, Relaxed);
         }
     }
 
@@ -308,15 +340,8 @@ impl Journal {
     }
 
     /// What the blocks take, in bytes.
-    pub fn memory(&self) -> u64 {
-        let pending = self.pending.lock();
-        let blocks = (pending.items.iter()).map(|item| match item {
-            Item::Bytes(block, _) => block.capacity(),
-            Item::Order(_) => 0,
-        });
-        let spare = pending.spare.iter().map(Vec::capacity);
-        let here = blocks.chain(spare).sum::<usize>() + pending.block.capacity();
-        here as u64 + self.held.load(Relaxed)
+    pub fn memory(&self) -> &Arc<AtomicU64> {
+        &self.memory
     }
 }
 
@@ -374,7 +399,11 @@ impl Pending {
     fn make_room(&mut self, needed: usize) {
         self.seal();
         if self.block.capacity() < needed {
+            // A spare one that is too small for a giant record goes.
+            let old = self.block.capacity() as u64;
             self.block = Vec::with_capacity(needed.max(BLOCK));
+            let new = self.block.capacity() as u64;
+            self.memory.fetch_add(new.wrapping_sub(old), Relaxed);
         }
     }
 
@@ -428,6 +457,29 @@ mod tests {
     }
 
     #[test]
+    fn replies_wait_while_too_much_does() {
+        let journal = Journal {
+            most_waiting: 100,
+            ..Journal::default()
+        };
+        let first = journal.append(0, PING);
+        assert!(!journal.is_unsettled(first));
+        let mut items = VecDeque::new();
+        let (_, is_awaited) = journal.take(None, &mut items);
+        assert!(!is_awaited);
+        let second = journal.append(0, &[b'x'; 100]);
+        assert!(journal.is_unsettled(second));
+        journal.status.written.store(first, Relaxed);
+        assert!(!journal.is_unsettled(first), "that is written");
+        let (_, is_awaited) = journal.take(None, &mut items);
+        assert!(is_awaited, "who has to wait must be told the end of it");
+        journal.status.written.store(second, Relaxed);
+        journal.configure(journal.settings());
+        journal.take(None, &mut items);
+        assert!(!journal.is_unsettled(second) && !journal.makes_wait());
+    }
+
+    #[test]
     fn orders_keep_their_place() {
         let journal = Journal::default();
         journal.append(0, PING);
@@ -470,11 +522,11 @@ mod tests {
         assert_eq!((blocks[0].len() - head) % 1000, 0);
         assert_eq!(blocks[blocks.len() - 2], giant);
         assert_eq!(blocks[blocks.len() - 1], record);
-        assert!(journal.memory() >= 1_000_000 + 3 * BLOCK as u64);
+        assert!(journal.memory().load(Relaxed) >= 1_000_000 + 3 * BLOCK as u64);
         blocks
             .into_iter()
             .for_each(|block| journal.give_back(block));
-        assert!(journal.memory() <= (SPARE as u64 + 1) * BLOCK as u64);
+        assert!(journal.memory().load(Relaxed) <= (SPARE as u64 + 1) * BLOCK as u64);
     }
 
     #[test]

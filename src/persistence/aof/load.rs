@@ -114,13 +114,15 @@ pub enum LoadError {
     },
     /// A file ends too early.
     #[error(
-        "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, then use \
+        "Unexpected end of file reading the append only file {name} behind offset {offset}. You can: 1) Make a backup of your AOF file, then use \
          ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration option \
          to yes and restart the server."
     )]
     Torn {
         /// The file.
         name: String,
+        /// Where its last whole command or transaction ends.
+        offset: u64,
     },
     /// A file ends too early, and others follow it.
     #[error("Fatal error: the truncated file is not the last file: {name}")]
@@ -184,7 +186,10 @@ pub fn load(place: Place<'_>, target: &mut dyn Target) -> Result<Manifest, LoadE
         let torn_at = FileLoader::open(&folder, name, target)?.load()?;
         if let Some(end) = torn_at {
             if !place.may_cut {
-                return Err(LoadError::Torn { name: name.clone() });
+                return Err(LoadError::Torn {
+                    name: name.clone(),
+                    offset: end,
+                });
             }
             if !may_be_torn {
                 return Err(LoadError::TornWithin { name: name.clone() });

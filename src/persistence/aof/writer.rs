@@ -4,7 +4,9 @@
 //! - `everysec`: written at once, brought to the disk by a second thread, so that nobody waits for a slow disk but that thread.
 //! - `no`: written at once.
 //!
-//! A disk that takes nothing is tried again every second; what waits is kept, and commands that write are refused meanwhile. Under
+//! Clients that write more than the disk takes wait for it once a gigabyte does, since memory has an end; nobody else does.
+//!
+//! A disk that refuses is tried again every second; what waits is kept, and commands that write are refused meanwhile. Under
 //! `always` that is the end of the server, as it is for Redis: the changes are made, and can neither be acknowledged nor be taken back.
 
 use std::collections::VecDeque;
@@ -132,7 +134,9 @@ struct End;
 impl State {
     fn run(mut self) {
         loop {
-            self.settings = self.journal.take(self.deadline(), &mut self.items);
+            let (settings, is_awaited) = self.journal.take(self.deadline(), &mut self.items);
+            self.settings = settings;
+            self.has_waiting |= is_awaited;
             let Ok(has_written) = self.turn() else {
                 return;
             };
