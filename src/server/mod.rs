@@ -29,6 +29,7 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tracing::info;
@@ -74,6 +75,9 @@ pub enum StartError {
     },
 }
 
+/// Clients are not told of data that are loaded within this time: their connections wait.
+const UNNOTICED: Duration = Duration::from_millis(100);
+
 /// Serves until somebody asks for the end.
 ///
 /// # Errors
@@ -112,19 +116,30 @@ pub fn run(mut config: Config, config_file: Option<PathBuf>) -> Result<(), Start
             "Server initialized: {workers} worker threads, {} databases",
             instance.keyspace.databases()
         );
-        let listening = Listening::new(Arc::downgrade(&instance), crew.clone());
+        let listening = Arc::new(Listening::new(Arc::downgrade(&instance), crew.clone()));
         let ready: Vec<String> = listeners.iter().map(ToString::to_string).collect();
-        instance.loading.begin();
-        listening.accept(listeners);
-        let apply = move |old: &_, new: &_| listening.apply(old, new);
+        let applying = Arc::clone(&listening);
+        let apply = move |old: &_, new: &_| applying.apply(old, new);
         instance.apply_config.get_or_init(|| Box::new(apply));
+        instance.loading.begin();
         instance.telemetry.ready();
         let ended = shutdown::wait(&instance);
         tokio::pin!(ended);
-        let is_loaded = tokio::select! {
-            loaded = data::load(&instance) => loaded.map(|()| true)?,
-            () = &mut ended => false,
+        let loaded = data::load(&instance);
+        tokio::pin!(loaded);
+        let mut unheard = Some(listeners);
+        let is_loaded = loop {
+            tokio::select! {
+                loaded = &mut loaded => break loaded.map(|()| true)?,
+                () = &mut ended => break false,
+                () = tokio::time::sleep(UNNOTICED), if unheard.is_some() => {
+                    unheard.take().into_iter().for_each(|listeners| listening.accept(listeners));
+                }
+            }
         };
+        unheard
+            .into_iter()
+            .for_each(|listeners| listening.accept(listeners));
         if is_loaded {
             background::start(&instance)
                 .map_err(system("Could not start the background thread"))?;
