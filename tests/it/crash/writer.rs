@@ -65,8 +65,14 @@ impl Writer {
     /// # Panics
     /// When a reply is an error.
     pub fn write(&mut self, address: SocketAddr, progress: &AtomicUsize) {
-        let mut client = Client::connect(address).expect("a server that listens");
-        assert!(client.line(&format!("SELECT {}", self.database())).is_ok());
+        // The server may be killed before any of this.
+        let Ok(mut client) = Client::connect(address) else {
+            return;
+        };
+        let Ok(selected) = client.try_call(&["SELECT", &self.database().to_string()]) else {
+            return;
+        };
+        assert!(selected.is_ok(), "{selected:?}");
         let mut facts = self.facts.clone();
         while self.batch(&mut client, &mut facts, progress).is_ok() {}
     }
