@@ -31,7 +31,10 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[
     ("save", "given by this test"),
     ("dir", "given by this test"),
     ("activedefrag", "the process is to stay near its limit"),
-    ("active-defrag-threshold-upper", "the process is to stay near its limit"),
+    (
+        "active-defrag-threshold-upper",
+        "the process is to stay near its limit",
+    ),
     ("io-threads", "one for each core is what the server is for"),
     ("lazyfree-lazy-eviction", IN_THE_BACKGROUND),
     ("lazyfree-lazy-expire", IN_THE_BACKGROUND),
