@@ -96,7 +96,7 @@ fn set(call: &mut Call<'_>) -> Outcome {
         .map(|name| (call.arg(name), call.arg(name + 1)))
         .collect();
     let instance = call.instance;
-    let _writer = instance.config_writer.lock();
+    let writer = instance.config_writer.lock();
     let old = instance.config.load();
     let new = old
         .set(&pairs, call.client.handle.kind.is_local())
@@ -105,6 +105,8 @@ fn set(call: &mut Call<'_>) -> Outcome {
         apply(&old, &new).map_err(|refusal| Error::text(refusal.to_string()))?;
     }
     instance.config.store(new.into());
+    // What follows locks shards, and a transaction that holds some may be waiting for this lock.
+    drop(writer);
     // Inside a transaction shards are locked; then it is left to the background.
     if call.db.locked.is_empty() {
         aof::follow(instance);

@@ -401,18 +401,10 @@ impl Connection {
 
     /// Waits until clients are no longer paused, or this one is killed.
     async fn wait_for_resume(&mut self) {
-        let killed = poll_fn(|cx| {
-            self.local.park(cx.waker());
-            if self.local.is_killed() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        });
         let blocked = &self.client.handle.blocked;
         blocked.store(true, Relaxed);
         tokio::select! {
-            () = killed => {}
+            () = self.local.until_killed() => {}
             () = self.worker.instance.pause.ended(unix_millis) => {}
         }
         blocked.store(false, Relaxed);
@@ -420,16 +412,8 @@ impl Connection {
 
     /// Waits until the disk has what the client wrote, or the client is killed.
     async fn wait_for_disk(&mut self) {
-        let killed = poll_fn(|cx| {
-            self.local.park(cx.waker());
-            if self.local.is_killed() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        });
         tokio::select! {
-            () = killed => {}
+            () = self.local.until_killed() => {}
             () = self.worker.until_settled(self.client.written) => {}
         }
         self.is_held = false;
