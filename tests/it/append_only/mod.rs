@@ -343,3 +343,32 @@ fn info_tells_of_the_log_what_redis_tells() {
     });
     assert_eq!(told[0], told[1]);
 }
+
+/// Turning the log on locks every shard behind a change of the configuration; a transaction changes it with shards locked.
+#[test]
+fn the_log_is_turned_on_and_off_while_transactions_configure() {
+    const TIMES: usize = 40;
+    let server = Setup::minium().with("io-threads", "2").start();
+    std::thread::scope(|scope| {
+        // Connections go to the workers in turn.
+        let (mut switching, mut transacting) = (server.connect(), server.connect());
+        scope.spawn(move || {
+            for n in 0..TIMES {
+                let line = ["CONFIG SET appendonly yes", "CONFIG SET appendonly no"][n % 2];
+                assert!(switching.line(line).is_ok());
+            }
+        });
+        scope.spawn(move || {
+            for _ in 0..TIMES * 20 {
+                for line in ["MULTI", "INCR n", "CONFIG SET hz 10", "EXEC"] {
+                    let reply = transacting.line(line);
+                    assert!(!reply.is_error(), "{line}: {reply:?}");
+                }
+            }
+        });
+    });
+    assert_eq!(
+        server.connect().line("GET n").text(),
+        (TIMES * 20).to_string()
+    );
+}
