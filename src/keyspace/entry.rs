@@ -16,6 +16,7 @@
 //!
 //! This file holds the keyspace's pointer arithmetic; the rest sees [`Entry`], [`EntryRef`] and [`EntryMut`].
 
+mod form;
 mod value;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -24,143 +25,10 @@ use std::ptr::NonNull;
 
 use crate::table::{Stored, hash};
 use crate::types::string::{StringMut, StringRef};
-use crate::types::{Collection, Object, Packing, WrongType};
+use crate::types::{Collection, Object, WrongType};
+pub use form::Generation;
+use form::{Form, HAS_DEADLINE, HEADER, Header, IN_PART, Kind, LONG_KEY, LONG_KEY_FROM, Shape};
 pub use value::{MAX_INLINE, MAX_INLINE_PACKED, NewValue, ValueMut, ValueRef};
-
-const HEADER: usize = 8;
-const HAS_DEADLINE: u8 = 1 << 4;
-const LONG_KEY: u8 = 1 << 5;
-const GENERATION: u8 = 1 << 6;
-const IN_PART: u8 = 1 << 7;
-/// A key of this length or longer stores its length in the long field.
-const LONG_KEY_FROM: usize = 255;
-
-/// How the value lies in the entry. There is room for 16 kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    /// A 64-bit integer in the payload word.
-    Int = 0,
-    /// A string right behind the key.
-    Inline = 1,
-    /// A `Box<Object>` in the payload word.
-    Object = 2,
-    /// A packed collection right behind the key: this and the kinds that follow.
-    PackedList = 3,
-    PackedSet = 4,
-    IntSet = 5,
-    PackedZset = 6,
-    PackedHash = 7,
-    PackedTimedHash = 8,
-}
-
-impl Kind {
-    fn packed(packing: Packing) -> Kind {
-        match packing {
-            Packing::List => Kind::PackedList,
-            Packing::Set => Kind::PackedSet,
-            Packing::IntSet => Kind::IntSet,
-            Packing::Zset => Kind::PackedZset,
-            Packing::Hash => Kind::PackedHash,
-            Packing::TimedHash => Kind::PackedTimedHash,
-        }
-    }
-
-    fn packing(self) -> Option<Packing> {
-        Some(match self {
-            Kind::Int | Kind::Inline | Kind::Object => return None,
-            Kind::PackedList => Packing::List,
-            Kind::PackedSet => Packing::Set,
-            Kind::IntSet => Packing::IntSet,
-            Kind::PackedZset => Packing::Zset,
-            Kind::PackedHash => Packing::Hash,
-            Kind::PackedTimedHash => Packing::TimedHash,
-        })
-    }
-
-    /// Whether the payload word is there.
-    fn has_payload(self) -> bool {
-        matches!(self, Kind::Int | Kind::Object)
-    }
-}
-
-/// A kind in the lower four bits, flags in the upper ones.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Form(u8);
-
-impl Form {
-    const KIND: u8 = 0xF;
-
-    fn new(kind: Kind, flags: u8) -> Form {
-        debug_assert!(flags & Form::KIND == 0);
-        Form(kind as u8 | flags)
-    }
-
-    #[inline]
-    fn kind(self) -> Kind {
-        // SAFETY: the lower bits were a `Kind` in `new`, which alone makes a `Form`.
-        unsafe { std::mem::transmute::<u8, Kind>(self.0 & Form::KIND) }
-    }
-
-    #[inline]
-    fn has(self, flag: u8) -> bool {
-        self.0 & flag != 0
-    }
-
-    fn flags(self) -> u8 {
-        self.0 & !Form::KIND
-    }
-}
-
-/// Which snapshot an entry was part of last, told by a bit that each snapshot turns over. See [`super::snapshot`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Generation(u8);
-
-impl Generation {
-    /// The other one.
-    pub fn next(self) -> Generation {
-        Generation(self.0 ^ GENERATION)
-    }
-}
-
-/// The fixed first word, read and written whole.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Header {
-    form: Form,
-    key_length: u8,
-    length: u16,
-    access: u32,
-}
-
-const _: () = assert!(size_of::<Header>() == HEADER);
-
-/// Where the parts of an entry lie, in bytes from its start.
-#[derive(Clone, Copy)]
-struct Shape {
-    payload: usize,
-    key: usize,
-    key_length: usize,
-    value: usize,
-    size: usize,
-}
-
-impl Shape {
-    fn of(form: Form, key_length: usize, inline_length: usize) -> Shape {
-        let payload = HEADER + if form.has(HAS_DEADLINE) { 8 } else { 0 };
-        let long = payload + if form.kind().has_payload() { 8 } else { 0 };
-        let key = long + if form.has(LONG_KEY) { 4 } else { 0 };
-        let value = key + key_length;
-        Shape {
-            payload,
-            key,
-            key_length,
-            value,
-            size: (value + inline_length).next_multiple_of(8),
-        }
-    }
-}
 
 /// An owned entry.
 #[derive(Debug)]
@@ -443,7 +311,7 @@ impl<'a> EntryRef<'a> {
     /// Whether the entry is of this generation, and no snapshot is still at work on it.
     #[inline]
     pub fn is_of(self, generation: Generation) -> bool {
-        self.snapshot_bits() == generation.0
+        self.snapshot_bits() == generation.bits()
     }
 
     /// Whether a snapshot has begun with the entry's value and not come to its end.
@@ -454,7 +322,7 @@ impl<'a> EntryRef<'a> {
 
     #[inline]
     fn snapshot_bits(self) -> u8 {
-        self.header().form.0 & (GENERATION | IN_PART)
+        self.header().form.snapshot_bits()
     }
 
     /// The moment from which the entry is dead, in milliseconds since the epoch.
@@ -609,7 +477,7 @@ impl<'a> EntryMut<'a> {
     /// Says of which generation the entry is; no snapshot is at work on it then.
     #[inline]
     pub fn set_generation(&mut self, generation: Generation) {
-        self.set_snapshot_bits(generation.0);
+        self.set_snapshot_bits(generation.bits());
     }
 
     /// Says that a snapshot has begun with the entry's value.
@@ -626,7 +494,7 @@ impl<'a> EntryMut<'a> {
     #[inline]
     fn set_snapshot_bits(&mut self, bits: u8) {
         let header = self.as_ref().header();
-        let form = Form(header.form.0 & !(GENERATION | IN_PART) | bits);
+        let form = header.form.with_snapshot_bits(bits);
         // SAFETY: every entry begins with a header, `self` is exclusive, and the form's kind stays.
         unsafe { self.0.cast::<Header>().write(Header { form, ..header }) }
     }

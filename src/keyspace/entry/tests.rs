@@ -1,6 +1,7 @@
 //! Entries against a struct of their fields.
 
 use super::*;
+use crate::types::Packing;
 use proptest::prelude::*;
 
 fn string_of(value: ValueRef<'_>) -> Vec<u8> {

@@ -104,15 +104,7 @@ pub fn value<R>(
 ) -> Result<Option<R>, DecodeError> {
     match kind {
         kind::STRING => string(input.string()?, take).map(Some),
-        kind::HASH_ZIPMAP
-        | kind::LIST_ZIPLIST
-        | kind::SET_INTSET
-        | kind::ZSET_ZIPLIST
-        | kind::HASH_ZIPLIST
-        | kind::HASH_LISTPACK
-        | kind::ZSET_LISTPACK
-        | kind::SET_LISTPACK
-        | kind::HASH_LISTPACK_EX_PRE_GA => packed(kind, input.string()?, rules, take),
+        _ if kind::is_packed(kind) => packed(kind, input.string()?, rules, take),
         kind::HASH_LISTPACK_EX => {
             // The soonest deadline, which is that of the first field.
             input.u64()?;

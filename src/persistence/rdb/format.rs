@@ -123,6 +123,22 @@ pub mod kind {
         }
     }
 
+    /// Whether the value is one string that holds a packed collection.
+    pub fn is_packed(kind: u8) -> bool {
+        matches!(
+            kind,
+            HASH_ZIPMAP
+                | LIST_ZIPLIST
+                | SET_INTSET
+                | ZSET_ZIPLIST
+                | HASH_ZIPLIST
+                | HASH_LISTPACK
+                | ZSET_LISTPACK
+                | SET_LISTPACK
+                | HASH_LISTPACK_EX_PRE_GA
+        )
+    }
+
     /// The name of the type whose values a type of record holds, as TYPE answers it; `None` if there is no such type.
     pub fn name(kind: u8) -> Option<&'static str> {
         Some(match kind {

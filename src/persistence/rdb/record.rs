@@ -132,16 +132,8 @@ pub fn module_name(id: u64) -> String {
 #[inline]
 pub fn skip_value(kind: u8, input: &mut Input<'_>) -> Result<(), FormatError> {
     match kind {
-        kind::STRING
-        | kind::HASH_ZIPMAP
-        | kind::LIST_ZIPLIST
-        | kind::SET_INTSET
-        | kind::ZSET_ZIPLIST
-        | kind::HASH_ZIPLIST
-        | kind::HASH_LISTPACK
-        | kind::ZSET_LISTPACK
-        | kind::SET_LISTPACK
-        | kind::HASH_LISTPACK_EX_PRE_GA => strings(input, 1),
+        kind::STRING => strings(input, 1),
+        _ if kind::is_packed(kind) => strings(input, 1),
         kind::LIST | kind::SET | kind::LIST_QUICKLIST => each(input, |input| strings(input, 1)),
         kind::HASH => each(input, |input| strings(input, 2)),
         kind::ZSET => each(input, |input| {

@@ -1,5 +1,8 @@
 //! Snapshot files and DUMP payloads, tried on a real Redis: it loads what we write, and what it then holds is the same.
 
+mod data;
+mod faults;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -7,137 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::command;
 use crate::support::{Client, Server, Setup, Value, wait_for};
+pub(crate) use data::fill;
 
 fn minium() -> Setup {
     Setup::minium().with("enable-debug-command", "yes")
-}
-
-/// What a file is written with; each with a reason to be written in another way.
-pub(crate) fn fill(client: &mut Client) {
-    let mut call = |arguments: &[&[u8]]| {
-        let reply = client.call(arguments);
-        assert!(
-            !matches!(reply, Value::Error(_)),
-            "{}: {reply:?}",
-            arguments.concat().escape_ascii()
-        );
-    };
-    let numbers = |count: usize| (0..count).map(|n| n.to_string().into_bytes());
-    let with = |head: &[&[u8]], rest: Vec<Vec<u8>>| -> Vec<Vec<u8>> {
-        head.iter().map(|word| word.to_vec()).chain(rest).collect()
-    };
-    let mut all = |head: &[&[u8]], rest: Vec<Vec<u8>>| {
-        let words = with(head, rest);
-        call(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    };
-    // Strings: as integers of each width, short, compressible, not compressible, with a length of each form.
-    let noise = |len: usize| {
-        let mut state = 1u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        (0..len).map(|_| next()).collect::<Vec<u8>>()
-    };
-    for (name, value) in [
-        ("int8", b"-128".to_vec()),
-        ("int16", b"128".to_vec()),
-        ("int32", b"-2147483648".to_vec()),
-        ("int64", b"2147483648".to_vec()),
-        ("no int", b"007".to_vec()),
-        ("empty", Vec::new()),
-        ("20 bytes", vec![b'a'; 20]),
-        ("21 bytes", vec![b'a'; 21]),
-        ("63 bytes", noise(63)),
-        ("64 bytes", noise(64)),
-        ("long", noise(20_000)),
-        ("longer", b"compressible ".repeat(20_000)),
-    ] {
-        all(&[b"SET", name.as_bytes()], vec![value]);
-    }
-    all(&[b"SET", b"grown"], vec![b"a".to_vec()]);
-    all(&[b"APPEND", b"grown"], vec![b"b".to_vec()]);
-    all(&[b"SET", &b"\0\xFF key".repeat(60)], vec![noise(10)]);
-    // Lists: packed, of several chunks, with elements that are not encoded, with compressed chunks.
-    all(
-        &[b"RPUSH", b"list"],
-        numbers(5).chain([noise(30)]).collect(),
-    );
-    all(&[b"RPUSH", b"long list"], numbers(20_000).collect());
-    all(&[b"LPUSH", b"long list"], vec![noise(300); 100]);
-    all(
-        &[b"CONFIG", b"SET", b"list-compress-depth"],
-        vec![b"1".to_vec()],
-    );
-    all(&[b"RPUSH", b"compressed list"], numbers(20_000).collect());
-    all(
-        &[b"CONFIG", b"SET", b"list-compress-depth"],
-        vec![b"0".to_vec()],
-    );
-    all(
-        &[b"DEBUG", b"QUICKLIST-PACKED-THRESHOLD"],
-        vec![b"100b".to_vec()],
-    );
-    all(
-        &[b"RPUSH", b"plain list"],
-        vec![noise(10), noise(200), vec![b'p'; 500], noise(10)],
-    );
-    all(
-        &[b"DEBUG", b"QUICKLIST-PACKED-THRESHOLD"],
-        vec![b"0".to_vec()],
-    );
-    // Sets: integers of each width, packed, a table.
-    all(&[b"SADD", b"ints 16"], numbers(100).collect());
-    all(
-        &[b"SADD", b"ints 32"],
-        numbers(3).chain([b"70000".to_vec()]).collect(),
-    );
-    all(
-        &[b"SADD", b"ints 64"],
-        numbers(3)
-            .chain([b"-9223372036854775808".to_vec()])
-            .collect(),
-    );
-    all(&[b"SADD", b"set"], numbers(3).chain([noise(20)]).collect());
-    all(
-        &[b"SADD", b"large set"],
-        numbers(5000).chain([noise(90)]).collect(),
-    );
-    // Sorted sets: scores of all kinds, packed and not.
-    let scores = [
-        "-inf",
-        "-1.5",
-        "0",
-        "3",
-        "3.0000000000000004",
-        "1e300",
-        "inf",
-    ];
-    for (name, members) in [("zset", 7), ("large zset", 1000)] {
-        let pairs = (0..members).flat_map(|n| {
-            let score = scores[n % scores.len()].as_bytes().to_vec();
-            [score, format!("member {n}").into_bytes()]
-        });
-        all(&[b"ZADD", name.as_bytes()], pairs.collect());
-    }
-    // Hashes: packed and not.
-    for (name, fields) in [("hash", 7), ("large hash", 1000)] {
-        let pairs = (0..fields).flat_map(|n| [format!("field {n}").into_bytes(), noise(n % 80)]);
-        all(&[b"HSET", name.as_bytes()], pairs.collect());
-    }
-    // Deadlines, and other databases.
-    for key in ["int8", "list", "set", "zset", "hash", "long list"] {
-        all(&[b"PEXPIRE", key.as_bytes()], vec![b"10000000".to_vec()]);
-    }
-    for database in ["1", "7", "15"] {
-        all(&[b"SELECT"], vec![database.into()]);
-        all(&[b"SET", b"here"], vec![database.into()]);
-        all(
-            &[b"SET", b"soon gone", b"x", b"PX"],
-            vec![b"10000000".to_vec()],
-        );
-    }
-    all(&[b"SELECT"], vec![b"0".to_vec()]);
 }
 
 pub(crate) fn digest(client: &mut Client) -> String {
@@ -433,7 +309,13 @@ fn a_save_point_that_is_reached_saves() {
     let file = server.dir().join("dump.rdb");
     client.line("SET a 1");
     assert_eq!(client.line("CONFIG GET save").elements()[1].text(), "1 2");
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    let age = |client: &mut Client| -> u64 {
+        let info = client.line("INFO server").text();
+        let line = (info.lines()).find_map(|line| line.strip_prefix("uptime_in_seconds:"));
+        line.expect("the age").parse().expect("a number")
+    };
+    let born = age(&mut client);
+    wait_for("more than the second", || age(&mut client) >= born + 3);
     assert!(!file.exists(), "one change is not two");
     client.line("SET b 1");
     wait_for("the file", || file.exists());
@@ -498,131 +380,6 @@ fn the_end_saves_as_it_is_asked_to() {
         !server.dir().join("dump.rdb").exists(),
         "shutdown-on-sigterm nosave"
     );
-}
-
-/// Nothing can take the place of a folder.
-fn block(server: &Server) {
-    fs::create_dir(server.dir().join("dump.rdb")).expect("a folder");
-}
-
-#[test]
-fn a_snapshot_that_fails_is_told_and_stops_writes() {
-    let setups = [Setup::minium(), Setup::redis()];
-    let replies = setups.map(|setup| {
-        let server = setup.with("save", "3600 1000000").start();
-        let mut client = server.connect();
-        let mut replies = vec![client.line("SET a 1")];
-        block(&server);
-        replies.push(client.line("SAVE"));
-        replies.push(client.line("SET a 2"));
-        bgsave(&mut client);
-        for field in ["rdb_last_bgsave_status", "rdb_changes_since_last_save"] {
-            replies.push(Value::Simple(info(&mut client, field).into()));
-        }
-        for line in [
-            "SET a 3",
-            "GET a",
-            "PING",
-            "MULTI",
-            "SET a 3",
-            "EXEC",
-            "MULTI",
-            "GET a",
-            "EXEC",
-            "CONFIG SET stop-writes-on-bgsave-error no",
-            "SET a 4",
-            "PING",
-            "CONFIG SET stop-writes-on-bgsave-error yes",
-            "DEL a",
-            "CONFIG SET save ",
-            "SET a 5",
-        ] {
-            let words: Vec<&str> = line.split(' ').collect();
-            replies.push(client.call(&words));
-        }
-        client.call(&["CONFIG", "SET", "save", "3600 1000000"]);
-        replies.push(client.line("SHUTDOWN"));
-        replies.push(client.line("GET a"));
-        let log = server.log();
-        assert!(log.contains("Error moving temp DB file"), "{log}");
-        assert!(
-            log.contains("Error trying to save the DB, can't exit."),
-            "{log}"
-        );
-        fs::remove_dir(server.dir().join("dump.rdb")).expect("an empty folder");
-        bgsave(&mut client);
-        replies.push(client.line("SET a 6"));
-        replies.push(Value::Simple(
-            info(&mut client, "rdb_last_bgsave_status").into(),
-        ));
-        replies
-    });
-    assert_eq!(replies[0], replies[1]);
-}
-
-#[test]
-fn force_ends_a_server_that_cannot_save() {
-    let mut server = Setup::minium().with("save", "3600 1").start();
-    let mut client = server.connect();
-    assert!(client.line("SET a 1").is_ok());
-    block(&server);
-    server.signal("TERM");
-    wait_for("the refusal", || {
-        server
-            .log()
-            .contains("Errors trying to shut down the server")
-    });
-    assert_eq!(client.line("GET a").text(), "1");
-    client.write(b"SHUTDOWN FORCE\r\n").expect("it listens");
-    assert_eq!(server.wait_for_end().code(), Some(0));
-    assert!(server.log().contains("Exit anyway"), "{}", server.log());
-}
-
-#[test]
-fn a_full_disk_is_an_error_and_leaves_the_last_file_alone() {
-    // A file system of a few pages, which only the server sees; a user namespace gives the right to mount it.
-    let user = if crate::support::is_root() {
-        ""
-    } else {
-        "--user --map-root-user"
-    };
-    let server = Setup::minium()
-        .with("enable-protected-configs", "yes")
-        .under(&["sh", "-c", &format!(
-            "exec unshare {user} --mount sh -c 'mkdir disk && mount -t tmpfs -o size=128k none disk && exec \"$@\"' sh \"$@\""
-        ), "sh"])
-        .start();
-    let mut client = server.connect();
-    assert!(
-        client.line("CONFIG SET dir disk").is_ok(),
-        "{}",
-        server.log()
-    );
-    assert!(client.line("SET a 1").is_ok());
-    assert!(client.line("SAVE").is_ok());
-    for number in 0..100 {
-        let noise: String = (0..4000)
-            .map(|n| char::from(33 + ((n * n + number * 7) % 89) as u8))
-            .collect();
-        assert!(
-            client
-                .call(&["SET", &format!("key {number}"), &noise])
-                .is_ok()
-        );
-    }
-    assert!(client.line("CONFIG SET rdbcompression no").is_ok());
-    assert_eq!(client.line("SAVE"), Value::Error(b"ERR".to_vec()));
-    bgsave(&mut client);
-    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "err");
-    let log = server.log();
-    assert!(
-        log.contains("Write error saving DB on disk(write): No space left on device"),
-        "{log}"
-    );
-    assert!(client.line("FLUSHALL").is_ok());
-    assert!(client.line("SAVE").is_ok(), "the space is free again");
-    bgsave(&mut client);
-    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
 }
 
 #[test]
