@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`server`] | listener, workers, connections, background, shutdown; the only room with sockets and tasks |
 //! | [`command`] | one file per command family; a command is a row and a function beside it |
-//! | [`clients`] | what a command sees of its connection, and the registry of all connections |
+//! | [`clients`] | what a command sees of its connection, the registry of all connections, and the way to reach them |
 //! | [`telemetry`] | counters, INFO, the log |
 //! | [`persistence`] | what is kept on disk |
 //! | [`keyspace`] | every key in hash order: shards, entries, expiry, the effects funnel |

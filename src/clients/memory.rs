@@ -251,7 +251,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::{Kind, Registry};
+    use crate::clients::{Courier, Kind, Registry};
 
     fn footprint(total: usize) -> Footprint {
         Footprint {
@@ -263,9 +263,9 @@ mod tests {
 
     /// Clients of these sizes, in the order in which they came.
     fn clients(registry: &Registry, sizes: &[usize]) -> Vec<Arc<Handle>> {
-        let (worker, _) = tokio::sync::mpsc::unbounded_channel();
+        let courier = Courier::nowhere();
         let clients = sizes.iter().map(|&size| {
-            let handle = registry.register(Kind::Unix(String::new()), 0, 0, worker.clone());
+            let handle = registry.register(Kind::Unix(String::new()), 0, 0, courier.clone());
             registry.memory.change(&handle, footprint(size));
             handle
         });

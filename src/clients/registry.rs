@@ -9,11 +9,12 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
 };
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::Client;
+use super::delivery::{Courier, Recipients, Signal};
 use super::memory::{Account, Memory};
 use crate::protocol::Version;
 
@@ -55,13 +56,6 @@ impl Kind {
             Kind::Unix(_) => true,
         }
     }
-}
-
-/// What a worker is told about one of its connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// End this connection.
-    Kill(u64),
 }
 
 /// What a client calls itself.
@@ -112,7 +106,8 @@ pub struct Handle {
     pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
     pub killed: AtomicBool,
-    worker: UnboundedSender<Signal>,
+    /// The way to it.
+    pub courier: Courier,
 }
 
 impl Handle {
@@ -142,8 +137,12 @@ impl Handle {
     /// Ends the connection soon.
     pub fn kill(&self) {
         self.killed.store(true, Relaxed);
-        // A worker that no longer listens has ended its connections already.
-        let _ = self.worker.send(Signal::Kill(self.id));
+        self.courier.signal(Signal::Kill(self.id));
+    }
+
+    /// Sends bytes to this connection alone; see [`Signal::Deliver`].
+    pub fn deliver(&self, bytes: Bytes) {
+        self.courier.deliver(Recipients::One(self.id), bytes);
     }
 }
 
@@ -157,14 +156,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Takes in a new connection, which `worker` serves.
-    pub fn register(
-        &self,
-        kind: Kind,
-        descriptor: i32,
-        now: u64,
-        worker: UnboundedSender<Signal>,
-    ) -> Arc<Handle> {
+    /// Takes in a new connection, to which `courier` leads.
+    pub fn register(&self, kind: Kind, descriptor: i32, now: u64, courier: Courier) -> Arc<Handle> {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let handle = Arc::new(Handle {
             id,
@@ -186,7 +179,7 @@ impl Registry {
             watch_is_broken: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
-            worker,
+            courier,
         });
         self.clients.insert(id, Arc::clone(&handle));
         handle

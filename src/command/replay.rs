@@ -8,13 +8,12 @@
 use std::cell::RefCell;
 
 use thiserror::Error;
-use tokio::sync::mpsc::unbounded_channel;
 
 use super::dispatch::{Batch, Prepared};
 use super::instance::unix_millis;
 use super::registry::Entry;
 use super::{Error, Flags, Instance, room};
-use crate::clients::{Client, Kind};
+use crate::clients::{Client, Courier, Kind};
 use crate::keyspace::evict::Evictor;
 use crate::protocol::Request;
 use crate::telemetry::Telemetry;
@@ -49,7 +48,7 @@ impl<'a> Replay<'a> {
     /// A replay that begins in database 0.
     pub fn new(instance: &'a Instance) -> Replay<'a> {
         let kind = Kind::Unix("replay".to_owned());
-        let handle = (instance.clients).register(kind, -1, unix_millis(), unbounded_channel().0);
+        let handle = (instance.clients).register(kind, -1, unix_millis(), Courier::nowhere());
         instance.clients.unregister(&handle);
         Replay {
             instance,

@@ -10,6 +10,7 @@ mod limits;
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
@@ -115,12 +116,20 @@ impl Connection {
         self.worker.forget(self.client.id);
     }
 
-    /// One turn: flushes what waits, reads what is there and runs it.
+    /// One turn: sends what has come from elsewhere, flushes what waits, reads what is there and runs it.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         if self.local.is_killed() {
             return Poll::Ready(Turn::Closed);
         }
         let worker = Rc::clone(&self.worker);
+        if self.local.has_mail() {
+            if !self.deliver(&worker) {
+                return Poll::Ready(Turn::Closed);
+            }
+            if self.is_held {
+                return Poll::Ready(Turn::Done);
+            }
+        }
         if !self.output.is_empty() && (self.poll_flush(cx).is_ready_err() || !self.settle(&worker))
         {
             return Poll::Ready(Turn::Closed);
@@ -197,9 +206,7 @@ impl Connection {
             return Turn::Closed;
         }
         let sent = self.send(worker, replies);
-        if replies.capacity() > super::worker::MAX_KEPT_REPLIES {
-            *replies = Vec::new();
-        }
+        shrink(replies);
         let handle = &self.client.handle;
         handle.last_interaction.store(worker.now(), Relaxed);
         if sent.is_err() || !self.settle(worker) {
@@ -375,6 +382,20 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends what others have for the client; answers whether it may go on.
+    fn deliver(&mut self, worker: &Worker) -> bool {
+        let replies = &mut worker.scratch.borrow_mut().replies;
+        while self.local.has_mail() {
+            self.local.take_mail(replies, FLUSH_AT);
+            let sent = self.send(worker, replies);
+            shrink(replies);
+            if sent.is_err() || !self.settle(worker) {
+                return false;
+            }
+        }
+        true
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut sent = 0;
         let flushed = self.output.poll_flush(&mut self.stream, cx, &mut sent);
@@ -399,23 +420,49 @@ impl Connection {
         }
     }
 
+    /// Waits for something, and sends what others have for the client meanwhile; `None` if the connection is to end.
+    async fn attend<T>(&mut self, mut event: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        poll_fn(|cx| {
+            if self.poll_mail(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            event.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    /// Goes on sending what others have for the client; ready when the connection is to end.
+    fn poll_mail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
+        self.local.park(cx.waker());
+        let mut goes_on = !self.local.is_killed();
+        if goes_on && self.local.has_mail() {
+            goes_on = self.deliver(&worker);
+        }
+        if goes_on && !self.output.is_empty() && !self.is_held {
+            goes_on = !self.poll_flush(cx).is_ready_err() && self.settle(&worker);
+        }
+        if goes_on {
+            return Poll::Pending;
+        }
+        self.local.kill();
+        Poll::Ready(())
+    }
+
     /// Waits until clients are no longer paused, or this one is killed.
     async fn wait_for_resume(&mut self) {
-        let blocked = &self.client.handle.blocked;
-        blocked.store(true, Relaxed);
-        tokio::select! {
-            () = self.local.until_killed() => {}
-            () = self.worker.instance.pause.ended(unix_millis) => {}
-        }
-        blocked.store(false, Relaxed);
+        let worker = Rc::clone(&self.worker);
+        self.client.handle.blocked.store(true, Relaxed);
+        let resume = pin!(worker.instance.pause.ended(unix_millis));
+        self.attend(resume).await;
+        self.client.handle.blocked.store(false, Relaxed);
     }
 
     /// Waits until the disk has what the client wrote, or the client is killed.
     async fn wait_for_disk(&mut self) {
-        tokio::select! {
-            () = self.local.until_killed() => {}
-            () = self.worker.until_settled(self.client.written) => {}
-        }
+        let worker = Rc::clone(&self.worker);
+        let settled = pin!(worker.until_settled(self.client.written));
+        self.attend(settled).await;
         self.is_held = false;
     }
 
@@ -464,6 +511,13 @@ enum Stop {
     Inline(usize, usize),
     NeedMore(usize),
     Malformed(ProtocolError),
+}
+
+/// Gives memory back that few replies need.
+fn shrink(replies: &mut Vec<u8>) {
+    if replies.capacity() > super::worker::MAX_KEPT_REPLIES {
+        *replies = Vec::new();
+    }
 }
 
 trait ReadyErr {

@@ -1,15 +1,16 @@
 //! Workers: threads with a runtime each, which serve the connections dealt to them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
@@ -17,7 +18,7 @@ use tracing::{debug, info};
 
 use super::connection::Connection;
 use super::stream::Accepted;
-use crate::clients::{Client, Kind, Signal};
+use crate::clients::{Client, Courier, Kind, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
@@ -33,6 +34,9 @@ const READ_BUFFER: usize = 64 << 10;
 pub(super) const MAX_KEPT_REPLIES: usize = 1 << 20;
 /// How often clients are looked for that are idle, or do not take their replies.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
+
+/// Signals that are taken at once, before connections have their turns again.
+const SIGNALS: usize = 256;
 
 /// A connection on its way to its worker.
 #[derive(Debug)]
@@ -72,10 +76,9 @@ pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
             .enable_all()
             .build()?;
         let work = move || {
-            let (sender, signals) = unbounded_channel();
-            let worker = Rc::new(Worker::new(instance, number, sender));
+            let worker = Rc::new(Worker::new(instance, number));
             let tasks = LocalSet::new();
-            tasks.block_on(&runtime, worker.run(arrivals, signals));
+            tasks.block_on(&runtime, worker.run(arrivals));
         };
         std::thread::Builder::new()
             .name(format!("worker-{number}"))
@@ -95,7 +98,8 @@ pub struct Worker {
     pub scratch: RefCell<Scratch>,
     evictor: RefCell<Evictor>,
     number: usize,
-    signals: UnboundedSender<Signal>,
+    courier: Courier,
+    signals: RefCell<UnboundedReceiver<Signal>>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
     now: Cell<u64>,
     /// Told when the disk has more of the journal. One task waits for that, and wakes those of the worker that wait with it.
@@ -119,6 +123,8 @@ pub struct Local {
     /// Whether replies wait that the client does not take.
     pub has_output: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    /// What others have for the client, oldest first.
+    mail: RefCell<VecDeque<Rc<Bytes>>>,
 }
 
 impl Local {
@@ -136,17 +142,30 @@ impl Local {
         }
     }
 
-    /// Waits until the connection is to end.
-    pub async fn until_killed(&self) {
-        poll_fn(|cx| {
-            self.park(cx.waker());
-            if self.is_killed() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+    /// Leaves mail for the client.
+    fn post(&self, bytes: Rc<Bytes>) {
+        self.mail.borrow_mut().push_back(bytes);
+        self.wake();
+    }
+
+    /// Whether there is mail.
+    #[inline]
+    pub fn has_mail(&self) -> bool {
+        !self.mail.borrow().is_empty()
+    }
+
+    /// Moves mail behind `replies` until these are `enough` bytes long.
+    pub fn take_mail(&self, replies: &mut Vec<u8>, enough: usize) {
+        let mut mail = self.mail.borrow_mut();
+        while replies.len() < enough
+            && let Some(bytes) = mail.pop_front()
+        {
+            replies.extend_from_slice(&bytes);
+        }
+        if mail.is_empty() {
+            // An idle connection owns no buffer.
+            *mail = VecDeque::new();
+        }
     }
 
     /// Ends the connection.
@@ -164,7 +183,8 @@ impl Local {
 }
 
 impl Worker {
-    fn new(instance: Arc<Instance>, number: usize, signals: UnboundedSender<Signal>) -> Worker {
+    fn new(instance: Arc<Instance>, number: usize) -> Worker {
+        let (courier, signals) = Courier::to(number);
         Worker {
             instance,
             scratch: RefCell::new(Scratch {
@@ -174,7 +194,8 @@ impl Worker {
             }),
             evictor: RefCell::default(),
             number,
-            signals,
+            courier,
+            signals: RefCell::new(signals),
             connections: RefCell::default(),
             now: Cell::new(unix_millis()),
             settled: Notify::new(),
@@ -182,27 +203,53 @@ impl Worker {
     }
 
     /// Serves every connection that arrives, for good.
-    async fn run(
-        self: Rc<Worker>,
-        mut arrivals: UnboundedReceiver<Arrival>,
-        mut signals: UnboundedReceiver<Signal>,
-    ) {
+    async fn run(self: Rc<Worker>, mut arrivals: UnboundedReceiver<Arrival>) {
         let mut idle_check = tokio::time::interval(IDLE_CHECK);
         let mut settled = self.instance.journal.settled();
         loop {
             tokio::select! {
                 Some(arrival) = arrivals.recv() => self.adopt(arrival),
-                Some(Signal::Kill(id)) = signals.recv() => {
-                    if let Some(connection) = self.connections.borrow().get(&id) {
-                        connection.kill();
-                    }
-                }
+                () = poll_fn(|cx| self.poll_signals(cx)) => tokio::task::yield_now().await,
                 Ok(()) = settled.changed() => self.settled.notify_waiters(),
                 _ = idle_check.tick() => {
                     self.end_idle();
                     self.wake_unread();
                 }
                 else => return,
+            }
+        }
+    }
+
+    /// Takes the signals that are there; ready when there were any.
+    fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut signals = self.signals.borrow_mut();
+        let mut came = Poll::Pending;
+        for _ in 0..SIGNALS {
+            let Poll::Ready(Some(signal)) = signals.poll_recv(cx) else {
+                break;
+            };
+            self.heed(signal);
+            came = Poll::Ready(());
+        }
+        came
+    }
+
+    fn heed(&self, signal: Signal) {
+        let connections = self.connections.borrow();
+        match signal {
+            Signal::Kill(id) => {
+                if let Some(connection) = connections.get(&id) {
+                    connection.kill();
+                }
+            }
+            Signal::Deliver { to, bytes } => {
+                // Counted by this thread alone, a reference costs next to nothing.
+                let bytes = Rc::new(bytes);
+                for id in to.ids() {
+                    if let Some(connection) = connections.get(id) {
+                        connection.post(Rc::clone(&bytes));
+                    }
+                }
             }
         }
     }
@@ -220,7 +267,7 @@ impl Worker {
             arrival.kind,
             arrival.descriptor,
             unix_millis(),
-            self.signals.clone(),
+            self.courier.clone(),
         );
         let client = Client::new(handle, self.config().security.requirepass.is_empty());
         let local = Rc::new(Local::default());

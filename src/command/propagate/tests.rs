@@ -8,9 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use tokio::sync::mpsc::unbounded_channel;
 
-use crate::clients::{Client, Kind};
+use crate::clients::{Client, Courier, Kind};
 use crate::command::dispatch::{Batch, Flow};
 use crate::command::replay::Replay;
 use crate::command::{Instance, room};
@@ -95,9 +94,7 @@ impl Worker {
         let telemetry = Telemetry::new(1, instance.commands.len());
         telemetry.workers[0].effects.propagation.attach(log.clone());
         let kind = Kind::Unix("test".to_owned());
-        let handle = instance
-            .clients
-            .register(kind, -1, 0, unbounded_channel().0);
+        let handle = instance.clients.register(kind, -1, 0, Courier::nowhere());
         Worker {
             instance: instance.clone(),
             telemetry,

@@ -199,7 +199,7 @@ impl Connection {
     }
 
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_drain(cx).is_ready() || self.output.len() <= BACKLOG / 2 {
+        if self.poll_mail(cx).is_ready() || self.output.len() <= BACKLOG / 2 {
             Poll::Ready(())
         } else {
             Poll::Pending
