@@ -102,11 +102,12 @@ impl Watching {
     pub fn end(self, keyspace: &Keyspace) {
         for watched in &self.keys {
             let key = Key::new(&watched.name);
-            keyspace.lock(keyspace.shard_of(key.hash)).watches.remove(
-                watched.database,
-                key.bytes,
-                &self.touched,
-            );
+            let mut shard = keyspace.lock(keyspace.shard_of(key.hash));
+            shard.observers.remove(|observers| {
+                observers
+                    .watches
+                    .remove(watched.database, key.bytes, &self.touched)
+            });
         }
     }
 }

@@ -86,7 +86,7 @@ fn flush(call: &mut Call<'_>, databases: Range<usize>) -> Outcome {
     let now = call.db.now();
     for database in databases {
         let keys = call.db.locked.len(database) as u64;
-        let tables = call.db.locked.take(database, now);
+        let tables = call.db.locked.take(database, now, &call.stats.effects);
         call.stats.effects.flushed(database, keys);
         for table in tables {
             if background {
@@ -118,7 +118,7 @@ fn swapdb(call: &mut Call<'_>) -> Outcome {
     };
     if first != second {
         let now = call.db.now();
-        call.db.locked.swap(first, second, now);
+        call.db.locked.swap(first, second, now, &call.stats.effects);
     }
     call.stats.effects.swapped(first, second);
     call.reply.ok();

@@ -376,7 +376,7 @@ fn reload(call: &mut Call<'_>) -> Outcome {
     }
     if flushes {
         for database in 0..call.instance.keyspace.databases() {
-            for table in locked.take(database, call.db.moment.now) {
+            for table in locked.take(database, call.db.moment.now, &call.stats.effects) {
                 locked.free_after(table);
             }
         }

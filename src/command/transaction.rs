@@ -125,8 +125,10 @@ fn watch(call: &mut Call<'_>) -> Outcome {
         };
         let watching = call.client.watching.get_or_insert_default();
         if !watching.keys.contains(&watched) {
-            let watches = &mut call.db.locked.shard(key).watches;
-            watches.add(database, key.bytes, &watching.touched, was_dead);
+            let observers = call.db.locked.shard(key).observers.add();
+            observers
+                .watches
+                .add(database, key.bytes, &watching.touched, was_dead);
             watching.push(watched);
         }
     }
@@ -252,8 +254,12 @@ fn is_broken(db: &mut Db<'_>, watching: &Watching) -> bool {
     let mut broken = false;
     for watched in &watching.keys {
         let key = Key::new(&watched.name);
-        let watches = &mut db.locked.shard(key).watches;
-        let was_dead = watches.remove(watched.database, key.bytes, &watching.touched);
+        let was_dead = db.locked.shard(key).observers.remove(|observers| {
+            observers
+                .watches
+                .remove(watched.database, key.bytes, &watching.touched)
+        });
+        let was_dead = was_dead.unwrap_or(false);
         broken |= !was_dead && db.within(watched.database, |db| db.is_dead(key));
     }
     broken || watching.touched.is_raised()

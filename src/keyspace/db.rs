@@ -375,8 +375,8 @@ impl<'a> Db<'a> {
     /// Announces that a key was changed.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
-        let watches = &self.locked.shard(key).watches;
-        self.effects.record(watches, self.index, key.bytes, event);
+        let observers = &mut self.locked.shard(key).observers;
+        self.effects.record(observers, self.index, key.bytes, event);
     }
 
     /// Announces that `count` elements of a key's value were changed by one command.
@@ -400,9 +400,9 @@ impl<'a> Db<'a> {
     /// Announces a further side of a change that was just announced; it is not counted again.
     #[inline]
     pub fn changed_too(&mut self, key: Key<'_>, event: Event) {
-        let watches = &self.locked.shard(key).watches;
+        let observers = &mut self.locked.shard(key).observers;
         self.effects
-            .record_side(watches, self.index, key.bytes, event);
+            .record_side(observers, self.index, key.bytes, event);
     }
 
     /// Who writes down how to repeat a change that the command as it came would not repeat.
@@ -568,7 +568,7 @@ pub(super) fn remove_unasked(
     event: Event,
     effects: &Effects,
 ) -> Option<Entry> {
-    let (table, watches) = shard.watched_table_mut(database);
-    effects.record(watches, database, table.get(place).key(), event);
+    let (table, observers) = shard.observed_table_mut(database);
+    effects.record(observers, database, table.get(place).key(), event);
     shard.remove(database, place)
 }

@@ -1,11 +1,12 @@
 //! The effects funnel: every change to the keyspace passes here, while its shard is still locked.
 //!
-//! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are WATCH, the dirty
-//! counter, the keyspace counters of INFO, and by [propagation](super::propagation) the append-only file; keyspace
-//! notifications and client-side caching read the same record.
+//! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are the [observers](super::observers)
+//! of the shard, the dirty counter, the keyspace counters of INFO, and by [propagation](super::propagation) the append-only
+//! file; keyspace notifications and client-side caching read the same record.
 
+use super::observers::Observers;
 use super::propagation::{Propagation, Scribe};
-use super::watch::Watches;
+use super::waiters::Ready;
 use crate::metric::Counter;
 
 /// What happened to a key, by the names that keyspace notifications give to events.
@@ -118,13 +119,15 @@ pub struct Effects {
     pub evicted: Counter,
     /// How the changes leave.
     pub propagation: Propagation,
+    /// Keys that blocked clients are to be served from.
+    pub ready: Ready,
 }
 
 impl Effects {
-    /// Takes note of one change to `key` in `database`; the key's shard has these `watches`.
+    /// Takes note of one change to `key` in `database`; the key's shard has these `observers`.
     #[inline]
-    pub fn record(&self, watches: &Watches, database: usize, key: &[u8], event: Event) {
-        watches.touch(database, key, event);
+    pub fn record(&self, observers: &mut Observers, database: usize, key: &[u8], event: Event) {
+        observers.tell(self, database, key, event);
         match event.class {
             Class::Expired => {
                 self.expired.add(1);
@@ -146,16 +149,16 @@ impl Effects {
     /// Takes note that the time of so many fields of a key was over, and that it is gone with them if that `emptied` it.
     pub fn fields_expired(
         &self,
-        watches: &Watches,
+        observers: &mut Observers,
         database: usize,
         key: &[u8],
         count: usize,
         emptied: bool,
     ) {
         self.expired_fields.add(count as u64);
-        self.record_side(watches, database, key, Event::HEXPIRED);
+        self.record_side(observers, database, key, Event::HEXPIRED);
         if emptied {
-            self.record_side(watches, database, key, Event::DEL);
+            self.record_side(observers, database, key, Event::DEL);
         }
     }
 
@@ -172,7 +175,13 @@ impl Effects {
     /// Takes note of a further side of a change that was just recorded: a SET with an expiry is one change, with
     /// the events `set` and `expire`, and a RENAME is one of two keys.
     #[inline]
-    pub fn record_side(&self, watches: &Watches, database: usize, key: &[u8], event: Event) {
-        watches.touch(database, key, event);
+    pub fn record_side(
+        &self,
+        observers: &mut Observers,
+        database: usize,
+        key: &[u8],
+        event: Event,
+    ) {
+        observers.tell(self, database, key, event);
     }
 }

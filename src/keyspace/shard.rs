@@ -17,12 +17,14 @@ use smallvec::SmallVec;
 
 use super::db::{Key, MARK_DEADLINE, MARK_FIELDS, is_dead};
 use super::defrag;
+use super::effects::Effects;
 use super::entry::{Entry, Generation, ValueRef};
 use super::evict::{self, Densities, Fate};
 use super::expire;
+use super::observers::Observers;
 use super::reclaim::Reclaimer;
 use super::snapshot;
-use super::watch::{Presence, Watches};
+use super::watch::Presence;
 use crate::table::{Table, hash};
 
 /// Shards per worker; enough that two workers seldom meet in one.
@@ -39,8 +41,8 @@ pub struct Shard {
     pub(super) generation: Generation,
     /// The part in that snapshot.
     pub(super) snapshot: Option<Box<snapshot::Ongoing>>,
-    /// Who depends on keys of this piece.
-    pub watches: Watches,
+    /// Who wants to hear of changes to keys of this piece.
+    pub observers: Observers,
     /// What became of entries of this piece, and was not yet learned from.
     fates: Vec<Fate>,
 }
@@ -69,10 +71,13 @@ impl Shard {
         self.databases.iter().enumerate()
     }
 
-    /// A table to change, and who watches its keys.
-    pub(super) fn watched_table_mut(&mut self, database: usize) -> (&mut Table<Entry>, &Watches) {
+    /// A table to change, and who observes its keys.
+    pub(super) fn observed_table_mut(
+        &mut self,
+        database: usize,
+    ) -> (&mut Table<Entry>, &mut Observers) {
         self.table_mut(database);
-        (&mut self.databases[database], &self.watches)
+        (&mut self.databases[database], &mut self.observers)
     }
 
     /// Takes note of what became of an entry; `densities` learn of it when there is more to tell.
@@ -86,12 +91,12 @@ impl Shard {
         }
     }
 
-    fn swap(&mut self, a: usize, b: usize, now: u64) {
+    fn swap(&mut self, a: usize, b: usize, now: u64, effects: &Effects) {
         let databases = &self.databases;
         let in_a = |key: &[u8]| presence(databases.get(a), key, now);
         let in_b = |key: &[u8]| presence(databases.get(b), key, now);
-        self.watches.touch_replaced(a, in_a, in_b);
-        self.watches.touch_replaced(b, in_b, in_a);
+        self.observers.tell_replaced(effects, a, in_a, in_b);
+        self.observers.tell_replaced(effects, b, in_b, in_a);
         self.table_mut(a.max(b));
         self.databases.swap(a, b);
         if let Some(snapshot) = &mut self.snapshot {
@@ -99,9 +104,10 @@ impl Shard {
         }
     }
 
-    fn take(&mut self, database: usize, now: u64) -> Option<Table<Entry>> {
+    fn take(&mut self, database: usize, now: u64, effects: &Effects) -> Option<Table<Entry>> {
         let table = self.databases.get(database);
-        self.watches.touch_replaced(
+        self.observers.tell_replaced(
+            effects,
             database,
             |key| presence(table, key, now),
             |_| Presence::Absent,
@@ -162,7 +168,7 @@ impl Keyspace {
                 prefix_bits: shard_bits,
                 generation: Generation::default(),
                 snapshot: None,
-                watches: Watches::default(),
+                observers: Observers::default(),
                 fates: Vec::new(),
             }))
         };
@@ -420,19 +426,19 @@ impl<'a> Locked<'a> {
             .sum()
     }
 
-    /// Exchanges two databases at the time `now`. The exclusive section must be held.
-    pub fn swap(&mut self, a: usize, b: usize, now: u64) {
+    /// Exchanges two databases at the time `now`, and tells those who observe their keys. The exclusive section must be held.
+    pub fn swap(&mut self, a: usize, b: usize, now: u64, effects: &Effects) {
         for shard in self.all() {
-            shard.swap(a, b, now);
+            shard.swap(a, b, now, effects);
         }
     }
 
-    /// Empties a database at the time `now` and hands over what it held, but for what a snapshot keeps. The exclusive section must
-    /// be held.
-    pub fn take(&mut self, database: usize, now: u64) -> Vec<Table<Entry>> {
+    /// Empties a database at the time `now`, tells those who observe its keys, and hands over what it held, but for what a snapshot
+    /// keeps. The exclusive section must be held.
+    pub fn take(&mut self, database: usize, now: u64, effects: &Effects) -> Vec<Table<Entry>> {
         self.all()
             .iter_mut()
-            .filter_map(|shard| shard.take(database, now))
+            .filter_map(|shard| shard.take(database, now, effects))
             .filter(|table| !table.is_empty())
             .collect()
     }

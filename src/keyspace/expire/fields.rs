@@ -37,14 +37,14 @@ pub(super) fn reap(
             }
         })
     });
-    let (table, watches) = shard.watched_table_mut(database);
+    let (table, observers) = shard.observed_table_mut(database);
     let Ok((count, emptied)) = reaped else {
         debug_assert!(false, "only hashes have fields that die");
         table.set_marks(place, table.marks(place) & !MARK_FIELDS);
         return (0, None);
     };
     if count > 0 {
-        effects.fields_expired(watches, database, table.get(place).key(), count, emptied);
+        effects.fields_expired(observers, database, table.get(place).key(), count, emptied);
     }
     let removed = emptied.then(|| shard.remove(database, place));
     (count, removed.flatten())
@@ -103,9 +103,9 @@ impl Db<'_> {
     /// it.
     pub fn fields_expired(&mut self, key: Key<'_>, count: usize, emptied: bool) {
         if count > 0 {
-            let watches = &self.locked.shard(key).watches;
+            let observers = &mut self.locked.shard(key).observers;
             self.effects
-                .fields_expired(watches, self.index, key.bytes, count, emptied);
+                .fields_expired(observers, self.index, key.bytes, count, emptied);
         }
     }
 

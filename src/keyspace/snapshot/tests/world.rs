@@ -88,11 +88,11 @@ impl World {
             5..8 => return self.evict(),
             8 => {
                 let mut locked = self.keyspace.lock_all();
-                return locked.swap(database, target, self.now);
+                return locked.swap(database, target, self.now, &self.effects);
             }
             9 if self.rng.u8(..6) == 0 => {
                 let mut locked = self.keyspace.lock_all();
-                for table in locked.take(database, self.now) {
+                for table in locked.take(database, self.now, &self.effects) {
                     locked.free_after(table);
                 }
                 return;
