@@ -256,24 +256,24 @@ fn sizes_are_those_of_the_directive() {
 #[test]
 fn chunks_stay_filled() {
     let layout = Layout::new(-2, 0, Layout::PLAIN);
-    let mut list = list_of(&numbers(30_000), &layout);
+    let mut list = list_of(&numbers(60_000), &layout);
     let chunks = |list: &List| match list {
         List::Packed(_) => panic!("a small list"),
         List::Chunked(list) => list.chunks(),
     };
-    // Two to three bytes an element, in chunks of 16 KiB.
-    assert_eq!(chunks(&list), 6);
-    assert!(list.memory(0) < 100_000, "{}", list.memory(0));
-    for n in numbers(30_000).iter().skip(1).step_by(7) {
+    // Three to four bytes an element, in chunks of 24 KiB.
+    assert_eq!(chunks(&list), 9);
+    assert!(list.memory(0) < 225_000, "{}", list.memory(0));
+    for n in numbers(60_000).iter().skip(1).step_by(7) {
         assert_eq!(list.remove_equal(n, End::Back, 1, &layout), 1);
         list.insert(b"0", true, n, &layout);
         assert_eq!(list.remove_equal(n, End::Front, 1, &layout), 1);
     }
-    assert!(chunks(&list) <= 6, "{}", chunks(&list));
-    for n in numbers(30_000).iter().skip(2).step_by(7) {
+    assert!(chunks(&list) <= 9, "{}", chunks(&list));
+    for n in numbers(60_000).iter().skip(2).step_by(7) {
         list.remove_equal(n, End::Front, 1, &layout);
     }
-    assert!(chunks(&list) <= 5, "{}", chunks(&list));
+    assert!(chunks(&list) <= 8, "{}", chunks(&list));
 }
 
 #[test]
