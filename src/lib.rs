@@ -8,6 +8,7 @@
 //! | [`command`] | one file per command family; a command is a row and a function beside it |
 //! | [`clients`] | what a command sees of its connection, the registry of all connections, and the way to reach them |
 //! | [`telemetry`] | counters, INFO, the log |
+//! | [`scripting`] | Lua: the interpreter, and what scripts find in it |
 //! | [`persistence`] | what is kept on disk |
 //! | [`keyspace`] | every key in hash order: shards, entries, expiry, the effects funnel |
 //! | [`types`] | the values and their compact encodings |
@@ -30,6 +31,7 @@ pub mod metric;
 pub mod persistence;
 pub mod priority;
 pub mod protocol;
+pub mod scripting;
 pub mod server;
 pub mod table;
 pub mod telemetry;

@@ -9,6 +9,7 @@
 //! One lock covers the same piece of every database: a key has the same place in each of them, so MOVE
 //! and COPY between databases need no second shard, and SWAPDB exchanges tables under the exclusive section.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -214,13 +215,18 @@ impl Keyspace {
         self.shards[shard].0.lock()
     }
 
+    #[inline]
+    fn hold(&self, shard: usize) -> Hold<'_> {
+        Hold::Own(self.lock(shard))
+    }
+
     /// Locks the shard of one key.
     #[inline]
     pub fn lock_one(&self, hash: u64) -> Locked<'_> {
         let shard = self.shard_of(hash);
         Locked {
             keyspace: self,
-            held: Held::One(shard, self.lock(shard)),
+            held: Held::One(shard, self.hold(shard)),
         }
     }
 
@@ -232,18 +238,18 @@ impl Keyspace {
         if let [only] = numbers[..] {
             return Locked {
                 keyspace: self,
-                held: Held::One(only, self.lock(only)),
+                held: Held::One(only, self.hold(only)),
             };
         }
         Locked {
             keyspace: self,
-            held: Held::Many(numbers.into_iter().map(|n| (n, self.lock(n))).collect()),
+            held: Held::Many(numbers.into_iter().map(|n| (n, self.hold(n))).collect()),
         }
     }
 
     /// The exclusive section: locks every shard.
     pub fn lock_all(&self) -> Locked<'_> {
-        let guards = (0..self.shards()).map(|n| self.lock(n)).collect();
+        let guards = (0..self.shards()).map(|n| self.hold(n)).collect();
         Locked {
             keyspace: self,
             held: Held::All {
@@ -316,16 +322,79 @@ pub struct Locked<'a> {
     held: Held<'a>,
 }
 
+/// A shard that is held: locked, or lent by who has locked it.
+#[derive(Debug)]
+pub enum Hold<'a> {
+    /// Until this is dropped.
+    Own(MutexGuard<'a, Shard>),
+    /// Beyond that.
+    Lent(&'a mut Shard),
+}
+
+impl Deref for Hold<'_> {
+    type Target = Shard;
+
+    #[inline]
+    fn deref(&self) -> &Shard {
+        match self {
+            Hold::Own(guard) => guard,
+            Hold::Lent(shard) => shard,
+        }
+    }
+}
+
+impl DerefMut for Hold<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Shard {
+        match self {
+            Hold::Own(guard) => guard,
+            Hold::Lent(shard) => shard,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Held<'a> {
     Nothing,
-    One(usize, MutexGuard<'a, Shard>),
-    Many(SmallVec<[(usize, MutexGuard<'a, Shard>); 4]>),
+    One(usize, Hold<'a>),
+    Many(SmallVec<[(usize, Hold<'a>); 4]>),
     All {
-        guards: Vec<MutexGuard<'a, Shard>>,
+        guards: Vec<Hold<'a>>,
         /// Freed behind the guards, as fields are dropped in their order.
         garbage: Vec<Table<Entry>>,
     },
+}
+
+impl Held<'_> {
+    /// Lends the shards of these numbers, which ascend.
+    fn lend(&mut self, numbers: &[usize]) -> Option<Held<'_>> {
+        match self {
+            Held::Nothing => None,
+            Held::One(number, hold) => {
+                (*numbers == [*number]).then(|| Held::One(*number, Hold::Lent(hold)))
+            }
+            Held::Many(holds) => {
+                let mut wanted = numbers.iter().peekable();
+                let lent: SmallVec<_> = holds
+                    .iter_mut()
+                    .filter(|(number, _)| wanted.next_if_eq(&number).is_some())
+                    .map(|(number, hold)| (*number, Hold::Lent(hold)))
+                    .collect();
+                (lent.len() == numbers.len()).then_some(Held::Many(lent))
+            }
+            Held::All { guards, .. } => {
+                let mut rest = &mut guards[..];
+                let mut passed = 0;
+                let mut lent = SmallVec::new();
+                for &number in numbers {
+                    let (hold, behind) = rest[number - passed..].split_first_mut()?;
+                    lent.push((number, Hold::Lent(hold)));
+                    (rest, passed) = (behind, number + 1);
+                }
+                Some(Held::Many(lent))
+            }
+        }
+    }
 }
 
 impl<'a> Locked<'a> {
@@ -363,6 +432,28 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Lends the shards of some keys, or all, to a command that a script calls. They must be among those held; `None` if
+    /// they are not.
+    pub fn lend(&mut self, wanted: Option<&[u64]>) -> Option<Locked<'_>> {
+        let keyspace = self.keyspace;
+        let held = match (wanted, &mut self.held) {
+            (Some([]), _) => Held::Nothing,
+            (None, Held::All { guards, .. }) => Held::All {
+                guards: guards.iter_mut().map(|hold| Hold::Lent(hold)).collect(),
+                garbage: Vec::new(),
+            },
+            (None, _) => return None,
+            (Some(hashes), held) => {
+                let mut numbers: SmallVec<[usize; 16]> =
+                    hashes.iter().map(|&hash| keyspace.shard_of(hash)).collect();
+                numbers.sort_unstable();
+                numbers.dedup();
+                held.lend(&numbers)?
+            }
+        };
+        Some(Locked { keyspace, held })
+    }
+
     /// Whether no shard is held.
     pub fn is_empty(&self) -> bool {
         matches!(self.held, Held::Nothing)
@@ -374,7 +465,7 @@ impl<'a> Locked<'a> {
     }
 
     /// Every shard, in hash order. The exclusive section must be held.
-    pub fn all(&mut self) -> &mut [MutexGuard<'a, Shard>] {
+    pub fn all(&mut self) -> &mut [Hold<'a>] {
         match &mut self.held {
             Held::All { guards, .. } => guards,
             _ => unreachable!("the command declared that it needs every shard"),

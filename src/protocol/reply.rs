@@ -110,6 +110,11 @@ impl<'a> Reply<'a> {
         self.line_end();
     }
 
+    /// A status line of any bytes; line ends in it become spaces.
+    pub fn status(&mut self, text: &[u8]) {
+        self.line_of(b'+', |out| out.extend_from_slice(text));
+    }
+
     /// An error. Its text begins with the code (`ERR`, `WRONGTYPE`, ...); line ends in it become spaces.
     #[cold]
     pub fn error(&mut self, error: impl Display) {
@@ -123,15 +128,22 @@ impl<'a> Reply<'a> {
     }
 
     fn error_with(&mut self, write_text: impl FnOnce(&mut Vec<u8>)) {
+        self.line_of(b'-', |out| {
+            let start = out.len();
+            write_text(out);
+            while out.len() > start && matches!(out.last(), Some(b'\r' | b'\n')) {
+                out.pop();
+            }
+        });
+    }
+
+    fn line_of(&mut self, sigil: u8, write_text: impl FnOnce(&mut Vec<u8>)) {
         if self.is_full() {
             return;
         }
-        self.out.push(b'-');
+        self.out.push(sigil);
         let start = self.out.len();
         write_text(self.out);
-        while self.out.len() > start && matches!(self.out.last(), Some(b'\r' | b'\n')) {
-            self.out.pop();
-        }
         for byte in &mut self.out[start..] {
             if matches!(byte, b'\r' | b'\n') {
                 *byte = b' ';

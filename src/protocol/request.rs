@@ -112,6 +112,27 @@ impl OwnedRequest {
         Request::new(&self.buf, &self.spans)
     }
 
+    /// Forgets the arguments and keeps the room for others.
+    pub fn clear(&mut self) {
+        self.buf.clear();
+        self.spans.clear();
+    }
+
+    /// Adds an argument.
+    pub fn push(&mut self, argument: &[u8]) {
+        self.extend([argument]);
+    }
+
+    /// Adds the argument that `write` appends to a buffer.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.buf.len();
+        write(&mut self.buf);
+        self.spans.push(Span {
+            start,
+            end: self.buf.len(),
+        });
+    }
+
     /// Bytes that it has allocated.
     pub fn allocated(&self) -> usize {
         self.buf.capacity() + self.spans.capacity() * size_of::<Span>()

@@ -1,0 +1,296 @@
+//! One Lua state, and how a script runs in it.
+//!
+//! A state belongs to one thread. It is made when the thread first needs it, and made anew when the scripts were flushed, as Redis
+//! does.
+//!
+//! The collector stands still while a source is parsed: the parser of Lua 5.1 keeps the name of a chunk where the collector does not
+//! see it (CVE-2025-49844). No code of a script runs meanwhile.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::chunk::ChunkMode;
+use mlua::debug::HookTriggers;
+use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, VmState};
+
+use super::api::{self, Memory};
+use super::host::{self, Host, Refusal};
+use super::reply::{self, ErrorReply};
+use super::sandbox::{self, Sandbox};
+use super::script::{Script, Scripts, Sha};
+use super::thrown::{self, Thrown};
+use crate::protocol::{Reply, Request, Version};
+
+/// What a state may take, in bytes; a script that needs more ends with an error.
+const MAX_MEMORY: usize = 512 << 20;
+/// After so many instructions of the interpreter the script's host may look around.
+const INSTRUCTIONS: u32 = 100_000;
+/// Longer sources are refused; the parser counts in 32 bits.
+const MAX_SOURCE: usize = 256 << 20;
+/// Runs between two helps for the collector, which does a larger part of its work at once otherwise.
+const RUNS_PER_COLLECTION: u32 = 50;
+
+thread_local! {
+    static ENGINE: RefCell<Option<Rc<Engine>>> = const { RefCell::new(None) };
+}
+
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub enum Callee<'a> {
+    /// A script, which finds its keys and arguments as globals.
+    Script(&'a Arc<Script>),
+    /// A function, which is given both, and its name.
+    Function(&'a Function, &'a str),
+}
+
+/// How a run went wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The client is told of this error.
+    Error(ErrorReply),
+    /// Everything that was done is to be undone, and the script run again with everything locked.
+    StartOver,
+}
+
+impl Failure {
+    fn error(text: impl Into<Vec<u8>>) -> Failure {
+        Failure::Error(ErrorReply {
+            text: text.into(),
+            is_counted: false,
+        })
+    }
+}
+
+/// One Lua state with everything that scripts find in it.
+#[derive(Debug)]
+pub struct Engine {
+    lua: Lua,
+    sandbox: Sandbox,
+    memory: Rc<Memory>,
+    compiled: RefCell<HashMap<Sha, Function>>,
+    generation: u64,
+    runs: Cell<u32>,
+}
+
+impl Engine {
+    /// The state of this thread.
+    ///
+    /// # Errors
+    /// When the system has no memory for one.
+    pub fn of_thread(scripts: &Scripts) -> Result<Rc<Engine>, Failure> {
+        ENGINE.with_borrow_mut(|kept| {
+            if let Some(engine) = kept
+                && engine.generation == scripts.generation()
+            {
+                return Ok(Rc::clone(engine));
+            }
+            let engine = Engine::new(scripts.generation());
+            let engine = Rc::new(engine.map_err(|error| Failure::error(format!("ERR {error}")))?);
+            *kept = Some(Rc::clone(&engine));
+            Ok(engine)
+        })
+    }
+
+    fn new(generation: u64) -> mlua::Result<Engine> {
+        let libraries =
+            StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let memory = Rc::new(Memory::default());
+        api::replace_random(&lua, &memory)?;
+        let redis = api::table(&lua, &memory)?;
+        let sandbox = sandbox::close(&lua, redis)?;
+        let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
+        lua.set_global_hook(triggers, |_, _| {
+            match host::ask(|host| host.look_around()) {
+                Some(Some(end)) => Err(Thrown::End(end).into()),
+                _ => Ok(VmState::Continue),
+            }
+        })?;
+        lua.set_memory_limit(MAX_MEMORY)?;
+        Ok(Engine {
+            lua,
+            sandbox,
+            memory,
+            compiled: RefCell::default(),
+            generation,
+            runs: Cell::new(0),
+        })
+    }
+
+    /// The state itself, for who makes functions in it.
+    pub fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
+    /// What scripts have as their environment.
+    pub fn environment(&self) -> &Table {
+        &self.sandbox.environment
+    }
+
+    /// What the state takes, in bytes.
+    pub fn memory(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// Compiles a script, unless that was done before.
+    ///
+    /// # Errors
+    /// When Lua does not understand it: its message.
+    pub fn compile(&self, script: &Script) -> Result<Function, Vec<u8>> {
+        if let Some(function) = self.compiled.borrow().get(&script.sha) {
+            return Ok(function.clone());
+        }
+        let environment = self.sandbox.environment.clone();
+        let function = compile(&self.lua, script.code(), "@user_script", environment)?;
+        let mut compiled = self.compiled.borrow_mut();
+        compiled.insert(script.sha, function.clone());
+        Ok(function)
+    }
+
+    /// Runs a script or function with the keys and arguments at these places of a request, and answers what it returned.
+    ///
+    /// # Errors
+    /// When the script ends with an error, or has to start over.
+    pub fn run(
+        &self,
+        callee: Callee<'_>,
+        request: Request<'_>,
+        keys: Range<usize>,
+        arguments: Range<usize>,
+        host: &mut dyn Host,
+    ) -> Result<Returned, Failure> {
+        self.memory.version.set(Version::Resp2);
+        let (function, name) = match callee {
+            Callee::Script(script) => {
+                let function = self.compile(script).map_err(|message| {
+                    let text = b"ERR Error compiling script (new function): ";
+                    Failure::error([text, &message[..]].concat())
+                })?;
+                (function, script.name())
+            }
+            Callee::Function(function, name) => (function.clone(), name.to_owned()),
+        };
+        let is_script = matches!(callee, Callee::Script(_));
+        let run = || -> mlua::Result<(bool, Value)> {
+            let keys = self.strings(request, keys)?;
+            let arguments = self.strings(request, arguments)?;
+            if is_script {
+                let globals = &self.sandbox.globals;
+                globals.raw_set("KEYS", keys)?;
+                globals.raw_set("ARGV", arguments)?;
+                self.sandbox.run.call(function)
+            } else {
+                self.sandbox.run_with.call((function, keys, arguments))
+            }
+        };
+        let result = host::lend(host, run);
+        self.collect();
+        let version = self.memory.version.get();
+        match result {
+            Ok((true, value)) => Ok(Returned { value, version }),
+            Ok((false, value)) => Err(failure(&value, &name)),
+            Err(error) => Err(failure(&Value::Error(Box::new(error)), &name)),
+        }
+    }
+
+    fn strings(&self, request: Request<'_>, places: Range<usize>) -> mlua::Result<Table> {
+        let strings = self.lua.create_table_with_capacity(places.len(), 0)?;
+        for (place, from) in places.enumerate() {
+            let string = self.lua.create_string(request.arg(from))?;
+            strings.raw_set(place + 1, string)?;
+        }
+        Ok(strings)
+    }
+
+    fn collect(&self) {
+        let runs = self.runs.get() + 1;
+        self.runs.set(runs % RUNS_PER_COLLECTION);
+        if runs == RUNS_PER_COLLECTION {
+            // Nothing of a script runs in the collector: there are no finalizers.
+            let _ = self.lua.gc_step();
+        }
+    }
+}
+
+/// What a script returned.
+#[derive(Debug)]
+pub struct Returned {
+    value: Value,
+    version: Version,
+}
+
+impl Returned {
+    /// Writes it as a reply.
+    ///
+    /// # Errors
+    /// The error, if the script returned one; nothing is written then.
+    pub fn write(&self, reply: &mut Reply<'_>) -> Result<(), ErrorReply> {
+        reply::write(reply, &self.value, self.version)
+    }
+}
+
+/// The failure of what `name` threw.
+fn failure(value: &Value, name: &str) -> Failure {
+    match value {
+        Value::Table(table) => {
+            let error = reply::error_of(table);
+            let mut error = error.unwrap_or_else(|| ErrorReply {
+                text: b"ERR unknown error".to_vec(),
+                is_counted: false,
+            });
+            let source: Result<String, _> = table.raw_get("source");
+            let line: Result<usize, _> = table.raw_get("line");
+            if let (Ok(source), Ok(line)) = (source, line) {
+                let place = format!(" script: {name}, on {source}:{line}.");
+                error.text.extend_from_slice(place.as_bytes());
+            }
+            Failure::Error(error)
+        }
+        Value::Error(error) => match Thrown::of(error) {
+            Some(Thrown::End(Refusal::StartOver)) => Failure::StartOver,
+            Some(Thrown::End(Refusal::Killed(text))) => {
+                Failure::error(format!("ERR {text} script: {name}"))
+            }
+            _ => other_failure(value, name),
+        },
+        _ => other_failure(value, name),
+    }
+}
+
+/// The failure of what nobody could explain: there was no memory or no stack for that.
+fn other_failure(value: &Value, name: &str) -> Failure {
+    let mut text = format!("ERR Error running script {name}, ").into_bytes();
+    text.extend_from_slice(&thrown::text_of(value));
+    Failure::error(text)
+}
+
+/// Compiles a source in an environment.
+///
+/// # Errors
+/// When Lua does not understand it: its message.
+pub fn compile(
+    lua: &Lua,
+    source: &[u8],
+    name: &str,
+    environment: Table,
+) -> Result<Function, Vec<u8>> {
+    if source.first() == Some(&0x1B) {
+        return Err(b"bytecode is not allowed".to_vec());
+    }
+    if source.len() > MAX_SOURCE {
+        return Err(b"the source is too long".to_vec());
+    }
+    let name = name.split('\0').next().unwrap_or_default();
+    lua.gc_stop();
+    let function = lua
+        .load(source)
+        .set_name(name)
+        .set_mode(ChunkMode::Text)
+        .set_environment(environment)
+        .into_function();
+    lua.gc_restart();
+    function.map_err(|error| thrown::text_of(&Value::Error(Box::new(error))))
+}

@@ -1,0 +1,25 @@
+//! Scripts: Lua 5.1 with what Redis gives it, closed off so that no script can change what another one finds.
+//!
+//! - [`script`] is a script's source with its flags, and the registry that all workers share;
+//! - [`engine`] is one Lua state with everything in it. Each worker thread has its own, made when it is first needed, and
+//!   compiles a script when it first runs it;
+//! - [`sandbox`] is what scripts find in that state; [`api`] the `redis` table; [`libraries`] lists the tables beside it;
+//! - [`reply`] turns replies into Lua values and back; [`thrown`] is how errors pass through Lua;
+//! - [`host`] is what a running script asks of the server: the rooms above implement it;
+//! - [`random`] is the generator behind `math.random`.
+//!
+//! Knows no commands, locks or sockets.
+
+pub mod api;
+pub mod engine;
+pub mod host;
+pub mod libraries;
+mod random;
+pub mod reply;
+mod sandbox;
+pub mod script;
+pub mod thrown;
+
+pub use engine::{Callee, Engine, Failure};
+pub use host::{Host, Refusal};
+pub use script::{Script, ScriptFlags, Scripts, Sha};
