@@ -192,7 +192,9 @@ impl<'a> Batch<'a> {
         if let Err(error) = outcome {
             reply.take_back(start);
             self.answer_error(reply, error);
-            counters.failed.add(1);
+            if !matches!(error, Error::Counted(_)) {
+                counters.failed.add(1);
+            }
         } else if let Some(text) = reply.error_since(start) {
             self.count_error(text);
             counters.failed.add(1);
@@ -380,6 +382,9 @@ impl<'a> Batch<'a> {
     }
 
     fn answer_error(&self, reply: &mut Reply<'_>, error: &Error) {
+        if let Error::Counted(bytes) = error {
+            return reply.error_bytes(bytes);
+        }
         let text = error.to_string();
         self.count_error(text.as_bytes());
         match error {

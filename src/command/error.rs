@@ -84,6 +84,9 @@ pub enum Error {
     /// As [`Error::Text`], where the text repeats bytes of the request, whatever they are.
     #[error("{}", String::from_utf8_lossy(.0))]
     Quoting(Vec<u8>),
+    /// As [`Error::Quoting`], of what was counted as an error before.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Counted(Vec<u8>),
     /// Anything said only in one place; the text holds the code.
     #[error("{0}")]
     Text(Cow<'static, str>),

@@ -19,6 +19,7 @@ use crate::persistence::aof::journal::{Journal, Settings};
 use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
+use crate::scripting::Scripts;
 use crate::telemetry::Telemetry;
 use crate::types::list;
 
@@ -30,6 +31,8 @@ pub struct Instance {
     pub journal: Arc<Journal>,
     /// Writes that file anew.
     pub rewriter: Rewriter,
+    /// The scripts that were loaded.
+    pub scripts: Scripts,
     /// When the keys are written to the snapshot file.
     pub saver: Saver,
     /// How far the loading of data from disk has come.
@@ -165,6 +168,7 @@ impl Instance {
             keyspace,
             journal,
             rewriter: Rewriter::default(),
+            scripts: Scripts::default(),
             saver: Saver::new(started_unix),
             loading: Loading::default(),
             telemetry,

@@ -36,7 +36,7 @@ pub enum Locks {
 impl Locks {
     /// Those of a command.
     pub fn of(row: &Command) -> Locks {
-        if row.flags.contains(Flags::EXCLUSIVE) {
+        if row.flags.intersects(Flags::EXCLUSIVE | Flags::RUNS_SCRIPT) {
             return Locks::All;
         }
         if row.flags.contains(Flags::RUNS_QUEUE) {

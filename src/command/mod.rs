@@ -49,6 +49,7 @@ pub mod random;
 pub mod restore;
 pub mod save;
 pub mod scan;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod sort;
@@ -97,6 +98,7 @@ pub static FAMILIES: &[&[Command]] = &[
     save::COMMANDS,
     restore::COMMANDS,
     scan::COMMANDS,
+    script::COMMANDS,
     server::COMMANDS,
     set::member::COMMANDS,
     set::whole::COMMANDS,
@@ -265,7 +267,9 @@ bitflags! {
         const TOUCHES_ARBITRARY_KEYS = 1 << 19;
         /// Keys can only be found by looking at the arguments.
         const MOVABLEKEYS = 1 << 20;
-        /// Ours, not shown to clients: runs at once even after MULTI.
+        /// Ours, not shown to clients: runs a script, whose commands are repeated one by one.
+        const RUNS_SCRIPT = 1 << 28;
+        /// Ours: runs at once even after MULTI.
         const NOT_QUEUED = 1 << 29;
         /// Ours: runs what was queued since MULTI.
         const RUNS_QUEUE = 1 << 30;
@@ -280,6 +284,7 @@ impl Flags {
         .difference(Flags::MAY_REPLICATE)
         .difference(Flags::PROTECTED)
         .difference(Flags::TOUCHES_ARBITRARY_KEYS)
+        .difference(Flags::RUNS_SCRIPT)
         .difference(Flags::NOT_QUEUED)
         .difference(Flags::RUNS_QUEUE)
         .difference(Flags::EXCLUSIVE);

@@ -4,7 +4,7 @@
 //! Whoever runs commands calls this behind each of them, and submits what gathered before the shards are let go: behind every command,
 //! or behind all those of a transaction.
 
-use super::Call;
+use super::{Call, Flags};
 
 impl Call<'_> {
     /// How many changes this worker has made.
@@ -27,7 +27,9 @@ impl Call<'_> {
         let row = self.command.row.name.as_bytes();
         let is_renamed = *self.command.called != *row;
         let name = if is_renamed { row } else { self.arg(0) };
-        let changed = self.changes() != before;
+        // What a script did is repeated by its commands.
+        let is_script = self.command.row.flags.contains(Flags::RUNS_SCRIPT);
+        let changed = self.changes() != before && !is_script;
         let words = self.request.iter().enumerate();
         let words = words.map(|(place, word)| if place == 0 { name } else { word });
         propagation.add(self.db.index, changed, words);

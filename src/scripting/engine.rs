@@ -95,8 +95,7 @@ impl Engine {
     }
 
     fn new(generation: u64) -> mlua::Result<Engine> {
-        let libraries =
-            StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let memory = Rc::new(Memory::default());
         api::replace_random(&lua, &memory)?;

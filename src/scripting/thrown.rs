@@ -55,17 +55,21 @@ impl From<Thrown> for Error {
 
 /// The error of a function of ours that Lua code called: a message with the place of the call in front.
 pub fn message(lua: &Lua, text: impl AsRef<str>) -> Error {
-    let place = lua.inspect_stack(1, place_of).flatten();
-    let place = place.unwrap_or_default();
+    let mut frames = (1..).map_while(|level| lua.inspect_stack(level, place_of));
+    // A function of the sandbox stands for one of the interpreter.
+    let place = frames.find_map(|frame| frame).unwrap_or_default();
     Thrown::Message(format!("{place}{}", text.as_ref())).into()
 }
 
-/// `name:line: ` of a function that runs, if it is one of a script.
+/// `name:line: ` of a function that runs, nothing if it has no lines, and `None` if it is one of the sandbox.
 fn place_of(frame: &mlua::debug::Debug<'_>) -> Option<String> {
-    let line = frame.current_line()?;
     let source = frame.source();
-    let is_ours = source.source.as_deref() == Some(super::sandbox::CHUNK);
-    (!is_ours).then(|| format!("{}:{line}: ", source.short_src.unwrap_or_default()))
+    if source.source.as_deref() == Some(super::sandbox::CHUNK) {
+        return None;
+    }
+    let line = frame.current_line();
+    let name = source.short_src.unwrap_or_default();
+    Some(line.map_or_else(String::new, |line| format!("{name}:{line}: ")))
 }
 
 /// The text of what was thrown, without a code if it is no reply.
