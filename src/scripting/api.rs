@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mlua::{Lua, LuaString, MultiValue, Table, Value, Variadic};
+use mlua::{Function, IntoLua, Lua, LuaString, MultiValue, Table, Value, Variadic};
 use tracing::{Level, debug, info, trace, warn};
 
 use super::host::{self, Refusal};
@@ -50,12 +50,12 @@ pub fn table(lua: &Lua, memory: &Rc<Memory>) -> mlua::Result<Table> {
         let call = move |lua: &Lua, words: Variadic<Value>| command(lua, &memory, &words, raises);
         redis.raw_set(name, lua.create_function(call)?)?;
     }
-    redis.raw_set("error_reply", lua.create_function(error_reply)?)?;
-    redis.raw_set("status_reply", lua.create_function(status_reply)?)?;
-    redis.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
-    redis.raw_set("log", lua.create_function(log)?)?;
-    redis.raw_set("set_repl", lua.create_function(set_repl)?)?;
-    redis.raw_set("acl_check_cmd", lua.create_function(acl_check_cmd)?)?;
+    redis.raw_set("error_reply", with_words(lua, error_reply)?)?;
+    redis.raw_set("status_reply", with_words(lua, status_reply)?)?;
+    redis.raw_set("sha1hex", with_words(lua, sha1hex)?)?;
+    redis.raw_set("log", with_words(lua, log)?)?;
+    redis.raw_set("set_repl", with_words(lua, set_repl)?)?;
+    redis.raw_set("acl_check_cmd", with_words(lua, acl_check_cmd)?)?;
     let memory = Rc::clone(memory);
     let setresp = move |lua: &Lua, words: Variadic<Value>| set_version(lua, &memory, &words);
     redis.raw_set("setresp", lua.create_function(setresp)?)?;
@@ -83,6 +83,14 @@ pub fn table(lua: &Lua, memory: &Rc<Memory>) -> mlua::Result<Table> {
     let number = parts.fold(0, |number, part| number << 8 | part.unwrap_or(0));
     redis.raw_set("REDIS_VERSION_NUM", number)?;
     Ok(redis)
+}
+
+/// A function that looks at its arguments itself.
+fn with_words<R: IntoLua + 'static>(
+    lua: &Lua,
+    function: fn(&Lua, &[Value]) -> mlua::Result<R>,
+) -> mlua::Result<Function> {
+    lua.create_function(move |lua: &Lua, words: Variadic<Value>| function(lua, &words))
 }
 
 /// Puts our own generator behind `math.random`.
@@ -214,8 +222,8 @@ fn only_string(words: &[Value]) -> Option<&LuaString> {
     }
 }
 
-fn error_reply(lua: &Lua, words: Variadic<Value>) -> mlua::Result<Table> {
-    let text = match only_string(&words) {
+fn error_reply(lua: &Lua, words: &[Value]) -> mlua::Result<Table> {
+    let text = match only_string(words) {
         Some(text) => {
             let text = text.as_bytes();
             let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -231,8 +239,8 @@ fn error_reply(lua: &Lua, words: Variadic<Value>) -> mlua::Result<Table> {
     thrown::table(lua, &text, false)
 }
 
-fn status_reply(lua: &Lua, words: Variadic<Value>) -> mlua::Result<Table> {
-    let Some(text) = only_string(&words) else {
+fn status_reply(lua: &Lua, words: &[Value]) -> mlua::Result<Table> {
+    let Some(text) = only_string(words) else {
         return thrown::table(lua, b"ERR wrong number or type of arguments", false);
     };
     let table = lua.create_table()?;
@@ -240,8 +248,8 @@ fn status_reply(lua: &Lua, words: Variadic<Value>) -> mlua::Result<Table> {
     Ok(table)
 }
 
-fn sha1hex(lua: &Lua, words: Variadic<Value>) -> mlua::Result<String> {
-    let [value] = &words[..] else {
+fn sha1hex(lua: &Lua, words: &[Value]) -> mlua::Result<String> {
+    let [value] = words else {
         return Err(Thrown::error("ERR wrong number of arguments").into());
     };
     let text = lua.coerce_string(value.clone())?;
@@ -266,9 +274,9 @@ fn set_version(lua: &Lua, memory: &Memory, words: &[Value]) -> mlua::Result<()> 
     Ok(())
 }
 
-fn set_repl(lua: &Lua, words: Variadic<Value>) -> mlua::Result<()> {
+fn set_repl(lua: &Lua, words: &[Value]) -> mlua::Result<Value> {
     host::ask_for("redis.set_repl", |_| ())?;
-    let [value] = &words[..] else {
+    let [value] = words else {
         return Err(Thrown::error("ERR redis.set_repl() requires one argument.").into());
     };
     let flags = lua.coerce_number(value.clone())?.unwrap_or(0.0) as i64;
@@ -278,22 +286,22 @@ fn set_repl(lua: &Lua, words: Variadic<Value>) -> mlua::Result<()> {
         return Err(Thrown::error(text).into());
     }
     host::ask_for("redis.set_repl", |host| {
-        host.set_repeated(flags & REPL_AOF != 0)
+        host.set_repeated(flags & REPL_AOF != 0);
     })?;
-    Ok(())
+    Ok(Value::Nil)
 }
 
-fn acl_check_cmd(_: &Lua, words: Variadic<Value>) -> mlua::Result<bool> {
+fn acl_check_cmd(_: &Lua, words: &[Value]) -> mlua::Result<bool> {
     let mut request = OwnedRequest::default();
-    gather(&mut request, &words)?;
+    gather(&mut request, words)?;
     let may = host::ask_for("redis.acl_check_cmd", |host| {
         host.may_run(request.as_request())
     })?;
     may.ok_or_else(|| Thrown::error("ERR Invalid command passed to redis.acl_check_cmd()").into())
 }
 
-fn log(lua: &Lua, words: Variadic<Value>) -> mlua::Result<()> {
-    let [level, parts @ ..] = &words[..] else {
+fn log(lua: &Lua, words: &[Value]) -> mlua::Result<Value> {
+    let [level, parts @ ..] = words else {
         return Err(Thrown::error("ERR redis.log() requires two arguments or more.").into());
     };
     if parts.is_empty() {
@@ -324,5 +332,5 @@ fn log(lua: &Lua, words: Variadic<Value>) -> mlua::Result<()> {
         Level::INFO => info!("{text}"),
         _ => warn!("{text}"),
     }
-    Ok(())
+    Ok(Value::Nil)
 }

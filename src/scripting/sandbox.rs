@@ -123,10 +123,7 @@ fn type_name(value: &Value) -> &'static str {
 
 /// What a script sees of an error that it caught; the end of the script it does not catch. With `as_text` an error reply is its text.
 fn caught(lua: &Lua, (value, as_text): (Value, bool)) -> mlua::Result<Value> {
-    let value = match visible(lua, value)? {
-        Ok(value) => value,
-        Err(end) => return Err(end.into()),
-    };
+    let value = visible(lua, value)??;
     if let Value::Table(table) = &value
         && as_text
     {
@@ -175,7 +172,7 @@ fn explain(lua: &Lua, value: Value) -> mlua::Result<Value> {
         }
     };
     let place = (1..)
-        .map_while(|level| lua.inspect_stack(level, |frame| script_line(frame)))
+        .map_while(|level| lua.inspect_stack(level, script_line))
         .flatten()
         .next();
     if let Some((source, line)) = place {
