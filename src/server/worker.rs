@@ -72,8 +72,10 @@ pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
         let (inbox, arrivals) = unbounded_channel();
         inboxes.push(inbox);
         let instance = Arc::clone(instance);
+        let journal = Arc::clone(&instance.journal);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_park(move || journal.dispatch())
             .build()?;
         let work = move || {
             let worker = Rc::new(Worker::new(instance, number));

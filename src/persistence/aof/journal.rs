@@ -34,6 +34,8 @@ pub struct Journal {
     is_strict: AtomicBool,
     /// Whether they do because too much waits to be written already.
     is_behind: AtomicBool,
+    /// Whether changes wait that the writer was not woken for.
+    is_gathering: AtomicBool,
     pending: Mutex<Pending>,
     /// Told when there is something to do for a writer that waits.
     wanted: Condvar,
@@ -151,6 +153,7 @@ impl Journal {
             is_on: AtomicBool::new(false),
             is_strict: AtomicBool::new(settings.fsync == AppendFsync::Always),
             is_behind: AtomicBool::new(false),
+            is_gathering: AtomicBool::new(false),
             pending: Mutex::new(Pending {
                 items: VecDeque::new(),
                 block: Vec::new(),
@@ -187,6 +190,8 @@ impl Journal {
 
     /// Adds whole commands, in the encoding in which clients send them, that run in a database. The shards of the changed keys must
     /// be locked. Answers the position behind them, in bytes since the start of the server.
+    ///
+    /// Where replies wait for the disk, the changes gather until [`Journal::dispatch`].
     pub fn append(&self, database: usize, commands: &[u8]) -> u64 {
         let mut pending = self.pending.lock();
         if pending.database != Some(database) || pending.settings.timestamps {
@@ -197,12 +202,39 @@ impl Journal {
             self.is_behind.store(true, Relaxed);
         }
         pending.is_awaited |= self.makes_wait();
-        let (end, wakes) = (pending.end, std::mem::take(&mut pending.writer_waits));
+        let end = pending.end;
+        let wakes = if self.is_strict.load(Relaxed) {
+            self.is_gathering.store(true, Relaxed);
+            false
+        } else {
+            std::mem::take(&mut pending.writer_waits)
+        };
         drop(pending);
         if wakes {
             self.wanted.notify_one();
         }
         end
+    }
+
+    /// Has the writer bring to the disk what gathered. A worker calls this when it has nothing to do but to wait, as Redis does before it
+    /// sleeps: so the changes of all clients whose requests it found have one fsync in common, and not the first of them one alone.
+    #[inline]
+    pub fn dispatch(&self) {
+        // Whoever appends after this look will look again.
+        if self.is_gathering.load(Relaxed) {
+            self.wake_writer();
+        }
+    }
+
+    #[cold]
+    fn wake_writer(&self) {
+        let mut pending = self.pending.lock();
+        self.is_gathering.store(false, Relaxed);
+        let wakes = std::mem::take(&mut pending.writer_waits);
+        drop(pending);
+        if wakes {
+            self.wanted.notify_one();
+        }
     }
 
     /// Tells the writer to do something when all that was appended before is written.
@@ -477,6 +509,27 @@ mod tests {
         journal.configure(journal.settings());
         journal.take(None, &mut items);
         assert!(!journal.is_unsettled(second) && !journal.makes_wait());
+    }
+
+    #[test]
+    fn changes_that_replies_wait_for_gather() {
+        let journal = Journal::new(Settings {
+            fsync: AppendFsync::Always,
+            ..Settings::of(&Persistence::default())
+        });
+        let is_woken = || !journal.pending.lock().writer_waits;
+        journal.pending.lock().writer_waits = true;
+        journal.dispatch();
+        assert!(!is_woken(), "there is nothing to write");
+        journal.append(0, PING);
+        journal.append(0, PING);
+        assert!(!is_woken());
+        journal.dispatch();
+        assert!(is_woken());
+        journal.configure(Settings::of(&Persistence::default()));
+        journal.pending.lock().writer_waits = true;
+        journal.append(0, PING);
+        assert!(is_woken(), "nobody waits for more");
     }
 
     #[test]

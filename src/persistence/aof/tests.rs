@@ -212,7 +212,9 @@ impl Bench {
 
     /// A record that tells itself apart.
     fn append(&self, number: usize) -> u64 {
-        self.journal.append(0, format!("<{number}>").as_bytes())
+        let end = self.journal.append(0, format!("<{number}>").as_bytes());
+        self.journal.dispatch();
+        end
     }
 
     fn rewritten(&self, text: &str) -> Rewritten {
