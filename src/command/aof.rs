@@ -14,6 +14,7 @@ use super::{Call, Command, Error, Flags, Group, Outcome, load as rdb_load, save}
 use crate::config::Config;
 use crate::config::value::plain;
 use crate::keyspace::snapshot::Snapshot;
+use crate::persistence::Libraries;
 use crate::persistence::aof::disk::System;
 use crate::persistence::aof::load::{LoadError, Place, Target};
 use crate::persistence::aof::log::{Log, LogError};
@@ -64,18 +65,19 @@ pub struct HasToWait;
 /// When that has to wait.
 pub fn start_rewrite(instance: &Instance) -> Result<(), HasToWait> {
     let mut locked = instance.keyspace.lock_all();
-    let started = instance.rewriter.start(&mut locked, &instance.journal);
+    let libraries = instance.functions.load().sources();
+    let started = (instance.rewriter).start(&mut locked, libraries, &instance.journal);
     started.map_err(|_| HasToWait)
 }
 
 /// How the configuration wants a base to be written.
-pub fn manner(config: &Config) -> Manner {
+pub fn manner(config: &Config, libraries: Libraries) -> Manner {
     let persistence = &config.persistence;
     let now = unix_millis();
     Manner {
         form: form(config),
         options: save::options(config, now),
-        about: save::about(now, true),
+        about: save::about(now, true, libraries),
         flushes_early: persistence.aof_rewrite_incremental_fsync,
         stamp: persistence.aof_timestamp_enabled.then_some(now / 1000),
     }
@@ -94,7 +96,7 @@ pub fn form(config: &Config) -> Form {
 pub fn rewrite_in_background(instance: &Instance) {
     let job = instance.rewriter.next();
     let config = instance.config.load_full();
-    let manner = manner(&config);
+    let manner = manner(&config, Vec::new());
     let mut delay = save::KeyDelay::new(config.persistence.rdb_key_save_delay);
     let Instance {
         rewriter,
@@ -102,7 +104,7 @@ pub fn rewrite_in_background(instance: &Instance) {
         journal,
         ..
     } = instance;
-    rewriter.write(job, &manner, keyspace, journal, |keys| {
+    rewriter.write(job, manner, keyspace, journal, |keys| {
         delay.wait(keys, || !rewriter.is_stopped());
         true
     });
@@ -200,10 +202,9 @@ pub fn open(instance: &Instance, config: &Config, manifest: Manifest) -> Result<
         let write_base = |path: &Path| {
             let snapshot = Snapshot::begin(&mut instance.keyspace.lock_all());
             let snapshot = snapshot.map_err(io::Error::other)?;
-            rewrite::write_base(path, snapshot, &manner(config), &instance.keyspace, |_| {
-                true
-            })
-            .map_err(io::Error::other)
+            let manner = manner(config, instance.functions.load().sources());
+            rewrite::write_base(path, snapshot, &manner, &instance.keyspace, |_| true)
+                .map_err(io::Error::other)
         };
         log.open(form(config), &journal.status, write_base)
             .map_err(NotOpened::Log)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::config::NO_CONFIG_FILE;
 use super::help::{self, Line};
-use super::{Call, Command, Error, Flags, Group, Outcome, load, save};
+use super::{Call, Command, Error, Flags, Group, Outcome, function, load, save};
 use crate::config::rewrite::replace_file;
 use crate::config::value::{parse_memory, plain};
 use crate::keyspace::digest::{self, Digest};
@@ -380,6 +380,7 @@ fn reload(call: &mut Call<'_>) -> Outcome {
                 locked.free_after(table);
             }
         }
+        function::forget_all(call.instance);
     }
     let path = Path::new(&call.config.persistence.dbfilename);
     load::snapshot_exclusively(call.instance, locked, path).map_err(|error| {

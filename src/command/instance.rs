@@ -19,7 +19,7 @@ use crate::persistence::aof::journal::{Journal, Settings};
 use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
-use crate::scripting::Scripts;
+use crate::scripting::{Functions, Scripts};
 use crate::telemetry::Telemetry;
 use crate::types::list;
 
@@ -33,6 +33,8 @@ pub struct Instance {
     pub rewriter: Rewriter,
     /// The scripts that were loaded.
     pub scripts: Scripts,
+    /// The libraries of functions.
+    pub functions: Functions,
     /// When the keys are written to the snapshot file.
     pub saver: Saver,
     /// How far the loading of data from disk has come.
@@ -169,6 +171,7 @@ impl Instance {
             journal,
             rewriter: Rewriter::default(),
             scripts: Scripts::default(),
+            functions: Functions::default(),
             saver: Saver::new(started_unix),
             loading: Loading::default(),
             telemetry,

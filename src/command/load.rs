@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::instance::unix_millis;
-use super::{Instance, hash, list, room, set, zset};
+use super::{Instance, function, hash, list, room, set, zset};
 use crate::config::Config;
 use crate::config::directives::persistence::SanitizePayload;
 use crate::keyspace::Locked;
@@ -44,6 +44,9 @@ pub fn options<'i>(instance: &'i Instance, config: &Config, keeps_dead: bool) ->
         delay: Arc::new(|| {
             let micros = instance.config.load().persistence.key_load_delay;
             Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        }),
+        library: Arc::new(|source| {
+            function::load_saved(instance, source).map_err(|error| error.to_string())
         }),
     }
 }

@@ -138,6 +138,7 @@ fn stats(call: &mut Call<'_>) -> Outcome {
             .enumerate()
             .filter(|&(database, _)| databases[database].keys > 0)
     };
+    let functions = call.instance.functions.load().memory() as u64;
     let reply = &mut call.reply;
     reply.map(FIELDS + used().count());
     numbers(
@@ -152,7 +153,7 @@ fn stats(call: &mut Call<'_>) -> Outcome {
             ("cluster.links", 0),
             ("aof.buffer", 0),
             ("lua.caches", 0),
-            ("functions.caches", 0),
+            ("functions.caches", functions),
         ],
     );
     for (database, takes) in used() {

@@ -14,6 +14,7 @@ use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
 use crate::allocator;
 use crate::config::{Config, EvictionPolicy};
 use crate::keyspace::Locked;
+use crate::persistence::Libraries;
 use crate::persistence::rdb::encode::AccessNote;
 use crate::persistence::rdb::file::{self, About, Options, SaveError};
 use crate::persistence::rdb::saver::{AlreadySaving, NotStarted};
@@ -115,9 +116,10 @@ fn lastsave(call: &mut Call<'_>) -> Outcome {
 pub fn start(instance: &Instance) -> Result<(), NotStarted> {
     let mut locked = instance.keyspace.lock_all();
     let changes = instance.changes();
+    let libraries = instance.functions.load().sources();
     instance
         .saver
-        .start(&mut locked, changes, unix_millis() / 1000)?;
+        .start(&mut locked, libraries, changes, unix_millis() / 1000)?;
     info!("Background saving started");
     Ok(())
 }
@@ -140,12 +142,13 @@ pub fn options(config: &Config, now: u64) -> Options {
     }
 }
 
-/// What a file tells about itself.
-pub(super) fn about(now: u64, is_aof_base: bool) -> About {
+/// What a file tells before the keys.
+pub(super) fn about(now: u64, is_aof_base: bool, libraries: Libraries) -> About {
     About {
         time: now / 1000,
         memory: allocator::allocated_exactly() as u64,
         is_aof_base,
+        libraries,
     }
 }
 
@@ -159,7 +162,8 @@ pub fn save_here(
     locked: &mut Locked<'_>,
 ) -> Result<(), NotSaved> {
     instance.saver.here(instance.changes(), || {
-        let written = write(config, |folder, name, options, about| {
+        let libraries = instance.functions.load().sources();
+        let written = write(config, libraries, |folder, name, options, about| {
             file::write_all(folder, name, options, about, locked)
         });
         Ok(written.map(|_| unix_millis() / 1000)?)
@@ -168,12 +172,12 @@ pub fn save_here(
 
 /// Writes what the saver was asked to write, once that comes. For the saver's thread.
 pub fn save_in_background(instance: &Instance) {
-    let snapshot = instance.saver.next();
+    let (snapshot, libraries) = instance.saver.next();
     let config = instance.config.load_full();
     let mut delay = KeyDelay::new(config.persistence.rdb_key_save_delay);
     let disk_is_busy = &instance.journal.status.disk_is_busy;
     disk_is_busy.store(true, Relaxed);
-    let written = write(&config, |folder, name, options, about| {
+    let written = write(&config, libraries, |folder, name, options, about| {
         let go_on = |keys| {
             delay.wait(keys, || instance.saver.go_on(0));
             instance.saver.go_on(keys)
@@ -193,10 +197,11 @@ pub fn save_in_background(instance: &Instance) {
 /// Has the file written as the configuration wants it; answers its length.
 fn write(
     config: &Config,
+    libraries: Libraries,
     write: impl FnOnce(&Path, &str, Options, &About) -> Result<u64, SaveError>,
 ) -> Result<u64, SaveError> {
     let now = unix_millis();
-    let about = about(now, false);
+    let about = about(now, false, libraries);
     let begin = Instant::now();
     // CONFIG SET may change the working folder meanwhile.
     let folder = std::env::current_dir()?;

@@ -9,3 +9,8 @@
 pub mod aof;
 pub mod loading;
 pub mod rdb;
+
+use std::sync::Arc;
+
+/// The sources of all libraries of functions, as they were at the moment of a snapshot.
+pub type Libraries = Vec<Arc<[u8]>>;

@@ -11,16 +11,19 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::debug::HookTriggers;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
 use super::api::{self, Memory};
+use super::functions::{Catalogue, Header, Library, LibraryError};
 use super::host::{self, Host, Refusal};
 use super::reply::{self, ErrorReply};
 use super::sandbox::{self, Sandbox};
 use super::script::{Script, Scripts, Sha};
+use super::shelf::{self, Shelf};
 use super::thrown::{self, Thrown};
 use crate::protocol::{Reply, Request, Version};
 
@@ -71,6 +74,7 @@ pub struct Engine {
     sandbox: Sandbox,
     memory: Rc<Memory>,
     compiled: RefCell<HashMap<Sha, Function>>,
+    shelf: Shelf,
     generation: u64,
     runs: Cell<u32>,
 }
@@ -101,6 +105,7 @@ impl Engine {
         api::replace_random(&lua, &memory)?;
         let redis = api::table(&lua, &memory)?;
         let sandbox = sandbox::close(&lua, redis)?;
+        let shelf = Shelf::new(&lua, &sandbox)?;
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
         lua.set_global_hook(triggers, |_, _| {
             match host::ask(|host| host.look_around()) {
@@ -114,6 +119,7 @@ impl Engine {
             sandbox,
             memory,
             compiled: RefCell::default(),
+            shelf,
             generation,
             runs: Cell::new(0),
         })
@@ -147,6 +153,47 @@ impl Engine {
         let mut compiled = self.compiled.borrow_mut();
         compiled.insert(script.sha, function.clone());
         Ok(function)
+    }
+
+    /// Makes a library of a source, which must not take longer than `limit` to register its functions.
+    ///
+    /// # Errors
+    /// When it is none, or has the name of one that it is not to replace.
+    pub fn load_library(
+        &self,
+        source: &[u8],
+        limit: Option<Duration>,
+        catalogue: &Catalogue,
+        replaces: bool,
+    ) -> Result<Arc<Library>, LibraryError> {
+        let header = Header::read(source)?;
+        catalogue.admit(&header.name, replaces)?;
+        let registered = self.shelf.run(&self.lua, &self.sandbox, &header, limit)?;
+        let (declarations, functions) = shelf::sorted(registered);
+        let library = Library::new(&header, declarations)?;
+        self.shelf.keep(library.id, functions);
+        Ok(library)
+    }
+
+    /// The function of this name in a library of the catalogue, whose source runs first if it has not in this state.
+    ///
+    /// # Errors
+    /// When it ends with an error that it did not end with before; the function is none if it was not registered this time.
+    pub fn function(
+        &self,
+        catalogue: &Catalogue,
+        library: &Library,
+        name: &str,
+    ) -> Result<Option<Function>, LibraryError> {
+        if let Some(found) = self.shelf.get(library, name) {
+            return Ok(found);
+        }
+        self.shelf.clear_out(catalogue);
+        let header = Header::read(&library.source)?;
+        // It has ended once, and finds nothing that could make a difference.
+        let registered = self.shelf.run(&self.lua, &self.sandbox, &header, None)?;
+        self.shelf.keep(library.id, shelf::sorted(registered).1);
+        Ok(self.shelf.get(library, name).flatten())
     }
 
     /// Runs a script or function with the keys and arguments at these places of a request, and answers what it returned.

@@ -4,6 +4,7 @@
 //! - [`engine`] is one Lua state with everything in it. Each worker thread has its own, made when it is first needed, and
 //!   compiles a script when it first runs it;
 //! - [`sandbox`] is what scripts find in that state; [`api`] the `redis` table; [`libraries`] lists the tables beside it;
+//! - [`functions`] is the catalogue of function libraries, and `shelf` what these have made in one state;
 //! - [`reply`] turns replies into Lua values and back; [`thrown`] is how errors pass through Lua;
 //! - [`host`] is what a running script asks of the server: the rooms above implement it;
 //! - [`random`] is the generator behind `math.random`.
@@ -12,14 +13,17 @@
 
 pub mod api;
 pub mod engine;
+pub mod functions;
 pub mod host;
 pub mod libraries;
 mod random;
 pub mod reply;
 mod sandbox;
 pub mod script;
+mod shelf;
 pub mod thrown;
 
 pub use engine::{Callee, Engine, Failure};
+pub use functions::{Catalogue, Functions, LibraryError};
 pub use host::{Host, Refusal};
 pub use script::{Script, ScriptFlags, Scripts, Sha};

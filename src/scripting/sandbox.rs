@@ -22,6 +22,8 @@ pub struct Sandbox {
     pub run: Function,
     /// The same with two arguments.
     pub run_with: Function,
+    /// Makes a table one that scripts cannot change.
+    pub view: Function,
 }
 
 /// Opens the libraries and closes the sandbox around them.
@@ -67,6 +69,7 @@ pub fn close(lua: &Lua, redis: Table) -> mlua::Result<Sandbox> {
         environment,
         run: parts.raw_get("run")?,
         run_with: parts.raw_get("run_with")?,
+        view: parts.raw_get("view")?,
     })
 }
 

@@ -12,7 +12,8 @@ use crate::scripting::{Callee, Engine, Failure, Script};
 
 pub use run::{Rights, run};
 
-const RUNS: Flags = Flags::NOSCRIPT
+/// What all commands that run a script or a function have in common.
+pub const RUNS: Flags = Flags::NOSCRIPT
     .union(Flags::SKIP_MONITOR)
     .union(Flags::NO_MANDATORY_KEYS)
     .union(Flags::STALE)
@@ -171,7 +172,7 @@ fn compiled(call: &Call<'_>, body: &[u8]) -> Result<Arc<Script>, Error> {
 }
 
 /// What a failure is for the client.
-fn refused(failure: Failure) -> Error {
+pub fn refused(failure: Failure) -> Error {
     match failure {
         Failure::Error(error) if error.is_counted => Error::Counted(error.text),
         Failure::Error(error) => Error::Quoting(error.text),
@@ -200,8 +201,10 @@ fn run_script(call: &mut Call<'_>, script: &Arc<Script>, keys: usize) -> Outcome
         flags: script.flags,
         read_only: call.command.row.flags.contains(Flags::READONLY),
     };
+    let engine = Engine::of_thread(&call.instance.scripts).map_err(refused)?;
     run(
         call,
+        &engine,
         Callee::Script(script),
         keys,
         rights,

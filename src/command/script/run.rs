@@ -29,13 +29,13 @@ pub struct Rights {
 /// When it may not run, or ends with an error.
 pub fn run(
     call: &mut Call<'_>,
+    engine: &Engine,
     callee: Callee<'_>,
     keys: usize,
     rights: Rights,
     needs_all: &AtomicBool,
 ) -> Outcome {
     let rights = admit(call, rights)?;
-    let engine = Engine::of_thread(&call.instance.scripts).map_err(refused)?;
     let request = call.request;
     let (first, end) = (3, 3 + keys);
     let (database, version) = (call.client.database, call.client.version);

@@ -60,6 +60,11 @@ impl Words {
 }
 
 impl Commands {
+    /// Adds what makes a library of functions.
+    pub fn library(&mut self, source: &[u8]) {
+        self.command(&[b"FUNCTION", b"LOAD", source], |_| {});
+    }
+
     /// Adds what makes a piece; answers how many keys are complete with it.
     pub fn piece(&mut self, piece: Piece<'_>) -> u64 {
         match piece {

@@ -19,6 +19,7 @@ use super::log::Rewritten;
 use super::manifest::Form;
 use crate::keyspace::snapshot::{Aborted, Busy, Snapshot};
 use crate::keyspace::{Keyspace, Locked};
+use crate::persistence::Libraries;
 use crate::persistence::rdb::file::{About, Options, SaveError, Writer};
 
 /// Bytes of commands that are written at a time.
@@ -47,6 +48,7 @@ pub struct Rewriter {
 #[derive(Debug)]
 pub struct Job {
     snapshot: Snapshot,
+    libraries: Libraries,
     /// Whether an increment was begun with it.
     has_increment: bool,
 }
@@ -66,7 +68,7 @@ pub enum RewriteError {
 }
 
 /// How a base is to be written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Manner {
     /// In which form.
     pub form: Form,
@@ -86,7 +88,12 @@ impl Rewriter {
     ///
     /// # Errors
     /// When another snapshot runs.
-    pub fn start(&self, locked: &mut Locked<'_>, journal: &Journal) -> Result<(), Busy> {
+    pub fn start(
+        &self,
+        locked: &mut Locked<'_>,
+        libraries: Libraries,
+        journal: &Journal,
+    ) -> Result<(), Busy> {
         let mut next = self.next.lock();
         let snapshot = Snapshot::begin(locked)?;
         let status = &journal.status;
@@ -102,6 +109,7 @@ impl Rewriter {
         self.stops.store(false, Relaxed);
         *next = Some(Job {
             snapshot,
+            libraries,
             has_increment,
         });
         self.is_there.notify_one();
@@ -134,7 +142,7 @@ impl Rewriter {
     pub fn write(
         &self,
         job: Job,
-        manner: &Manner,
+        mut manner: Manner,
         keyspace: &Keyspace,
         journal: &Journal,
         mut go_on: impl FnMut(u64) -> bool,
@@ -143,7 +151,8 @@ impl Rewriter {
         let file = PathBuf::from(format!("temp-rewriteaof-bg-{}.aof", std::process::id()));
         status.disk_is_busy.store(true, Relaxed);
         let has_increment = job.has_increment;
-        let written = write_base(&file, job.snapshot, manner, keyspace, |keys| {
+        manner.about.libraries = job.libraries;
+        let written = write_base(&file, job.snapshot, &manner, keyspace, |keys| {
             go_on(keys) && !self.stops.load(Relaxed)
         });
         status.disk_is_busy.store(false, Relaxed);
@@ -259,6 +268,8 @@ pub fn write_base(
             if let Some(second) = manner.stamp {
                 commands.bytes = format!("#TS:{second}\r\n").into_bytes();
             }
+            let libraries = manner.about.libraries.iter();
+            libraries.for_each(|source| commands.library(source));
             let (mut file, mut unsynced) = (file, 0);
             let ran = snapshot.run(keyspace, |piece| {
                 let keys = commands.piece(piece);

@@ -225,12 +225,11 @@ impl<'l, R: Read> Cutter<'l, R> {
     fn note(&mut self, item: Item<'_>) -> Result<(), Reason> {
         match item {
             Item::Aux(name, value) => note_aux(name, value, self.loading)?,
-            Item::Library(_) => self.pass_over("a function library".to_owned())?,
             Item::Module(id) => {
                 let name = module_name(id);
                 self.pass_over(format!("data of the module type '{name}'"))?;
             }
-            Item::Record(_) | Item::Database(_) | Item::Hint | Item::End => {}
+            Item::Record(_) | Item::Database(_) | Item::Library(_) | Item::Hint | Item::End => {}
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! What is packed in memory is copied as it lies: those buffers have the format of the file. What is large is written element by
 //! element, and may come in pieces.
 
+use std::sync::Arc;
+
 use super::format::{
     self, Checksum, kind, node, opcode, write_bytes, write_compressed, write_integer, write_length,
 };
@@ -82,6 +84,13 @@ impl Encoder {
         self.opcode(opcode::AUX);
         self.string(StringRef::Bytes(name.as_bytes()));
         self.string(value);
+    }
+
+    /// Adds the source of a library of functions.
+    pub fn library(&mut self, source: &[u8]) {
+        self.version = self.version.max(format::FIRST_WITH_FUNCTIONS);
+        self.opcode(opcode::FUNCTION2);
+        self.blob(source);
     }
 
     /// Adds a key with its value.
@@ -318,6 +327,19 @@ impl Encoder {
 pub fn payload(value: ValueRef<'_>, compresses: bool) -> Vec<u8> {
     let mut encoder = Encoder::new(compresses);
     encoder.value(None, value);
+    sealed(encoder)
+}
+
+/// Makes libraries of functions into a payload of FUNCTION DUMP.
+pub fn libraries_payload(sources: &[Arc<[u8]>], compresses: bool) -> Vec<u8> {
+    let mut encoder = Encoder::new(compresses);
+    encoder.version = format::FIRST_WITH_FUNCTIONS;
+    sources.iter().for_each(|source| encoder.library(source));
+    sealed(encoder)
+}
+
+/// Puts version and checksum behind what was encoded.
+fn sealed(encoder: Encoder) -> Vec<u8> {
     let Encoder {
         bytes: mut payload,
         version,

@@ -1,8 +1,8 @@
 //! The file: what stands around the records, and how a new file takes the place of the old one.
 //!
 //! ```text
-//!  | magic, version | AUX ... | SELECTDB | RESIZEDB | record ... | SELECTDB | record ... | EOF | checksum |
-//!                              keys of a database may come in several parts; RESIZEDB stands before the first
+//!  | magic, version | AUX ... | FUNCTION2 ... | SELECTDB | RESIZEDB | record ... | SELECTDB | record ... | EOF | checksum |
+//!                                              keys of a database may come in several parts; RESIZEDB stands before the first
 //! ```
 //!
 //! The version is the oldest that has every record, which is known when the last one is written: it is put in front then, and
@@ -20,6 +20,7 @@ use super::format::{CHECKSUM_LEN, Checksum, MAGIC, VERSION_DIGITS, opcode};
 use crate::keyspace::shard::Counts;
 use crate::keyspace::snapshot::{Aborted, Kind, Piece, Snapshot};
 use crate::keyspace::{EntryRef, Keyspace, Locked};
+use crate::persistence::Libraries;
 use crate::types::string::StringRef;
 
 /// Magic and version.
@@ -95,8 +96,8 @@ pub struct Options {
     pub access: AccessNote,
 }
 
-/// What a file tells about itself.
-#[derive(Clone, Copy, Debug)]
+/// What a file tells before the keys.
+#[derive(Clone, Debug)]
 pub struct About {
     /// Seconds since the epoch.
     pub time: u64,
@@ -104,6 +105,8 @@ pub struct About {
     pub memory: u64,
     /// Whether it is the base of an append-only file.
     pub is_aof_base: bool,
+    /// What functions there are.
+    pub libraries: Libraries,
 }
 
 /// A file that is being written.
@@ -153,6 +156,10 @@ impl Writer {
         ] {
             encoder.aux(name, value);
         }
+        about
+            .libraries
+            .iter()
+            .for_each(|source| encoder.library(source));
         Ok(Writer {
             file,
             encoder,

@@ -26,6 +26,8 @@ pub const VERSION_DIGITS: usize = 4;
 pub const OLDEST_WRITTEN: u16 = 9;
 /// The newest version that can be read: of Redis 7.4.
 pub const NEWEST: u16 = 12;
+/// The first version with libraries of functions.
+pub const FIRST_WITH_FUNCTIONS: u16 = 10;
 /// The first version with a checksum behind [`opcode::EOF`].
 pub const FIRST_WITH_CHECKSUM: u16 = 5;
 /// Bytes of that checksum.

@@ -32,6 +32,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// So many collections without elements are named in the log.
 const NAMED: u64 = 10;
 
+/// Makes a library of functions of its source, or tells what is wrong with that.
+pub type MakeLibrary<'d> = dyn Fn(&[u8]) -> Result<(), String> + Send + Sync + 'd;
+
 /// How a stream is to be loaded.
 #[derive(Clone)]
 pub struct Options<'d> {
@@ -54,6 +57,8 @@ pub struct Options<'d> {
     pub sizes: Sizes,
     /// How long to wait after each key, for tests. As long as that is not at all, it is asked for with each piece only.
     pub delay: Arc<dyn Fn() -> Duration + Send + Sync + 'd>,
+    /// Makes a library of functions of its source.
+    pub library: Arc<MakeLibrary<'d>>,
 }
 
 /// What was in a stream.
@@ -120,6 +125,9 @@ pub enum Reason {
     /// It has something that is not supported.
     #[error("there is {0}, which is not supported; 'rdb-skip-unknown yes' loads everything else")]
     Unsupported(String),
+    /// A library of functions cannot be made again.
+    #[error("Failed loading library, {0}")]
+    Library(String),
     /// Some of its bytes are not those that were written.
     #[error("wrong RDB checksum: expected {computed:x}, found {told:x}")]
     Checksum {
@@ -401,6 +409,12 @@ impl<'a, R: Read, F: Fn(&mut Vec<Fresh>) -> Result<(), Duplicate>> Loader<'a, R,
                 Item::Database(number) => {
                     // The cutter has seen that there is such a database.
                     database = number as usize;
+                    continue;
+                }
+                Item::Library(source) => {
+                    let source = source.bytes().map_err(|error| fail(error.into()))?;
+                    let made = (self.options.library)(&source);
+                    made.map_err(|error| fail(Reason::Library(error)))?;
                     continue;
                 }
                 _ => continue,

@@ -13,6 +13,7 @@ use super::file::SaveError;
 use crate::config::SavePoint;
 use crate::keyspace::Locked;
 use crate::keyspace::snapshot::{Busy, Snapshot};
+use crate::persistence::Libraries;
 
 /// Seconds that a save point waits after a failure, whatever has changed.
 const RETRY: u64 = 5;
@@ -79,7 +80,7 @@ enum Activity {
         /// Keys that it will have.
         keys: u64,
         /// What it will have, until the thread takes it.
-        snapshot: Option<Snapshot>,
+        content: Option<(Snapshot, Libraries)>,
     },
 }
 
@@ -144,7 +145,13 @@ impl Saver {
     ///
     /// # Errors
     /// When it is not the time for it.
-    pub fn start(&self, locked: &mut Locked<'_>, changes: u64, now: u64) -> Result<(), NotStarted> {
+    pub fn start(
+        &self,
+        locked: &mut Locked<'_>,
+        libraries: Libraries,
+        changes: u64,
+        now: u64,
+    ) -> Result<(), NotStarted> {
         let mut state = self.state.lock();
         if !matches!(state.activity, Activity::Idle) {
             return Err(AlreadySaving.into());
@@ -158,7 +165,7 @@ impl Saver {
                 .iter()
                 .map(|counts| counts.keys as u64)
                 .sum(),
-            snapshot: Some(snapshot),
+            content: Some((snapshot, libraries)),
         };
         state.is_scheduled = false;
         state.last_try = now;
@@ -190,13 +197,13 @@ impl Saver {
     }
 
     /// Waits for something to be written in the background. For the thread that does it.
-    pub fn next(&self) -> Snapshot {
+    pub fn next(&self) -> (Snapshot, Libraries) {
         let mut state = self.state.lock();
         loop {
-            if let Activity::InBackground { snapshot, .. } = &mut state.activity
-                && let Some(snapshot) = snapshot.take()
+            if let Activity::InBackground { content, .. } = &mut state.activity
+                && let Some(content) = content.take()
             {
-                return snapshot;
+                return content;
             }
             self.changed.wait(&mut state);
         }
@@ -331,10 +338,10 @@ mod tests {
     /// Has a file begun at `now`, and ends it like that.
     fn save(saver: &Saver, changes: u64, now: u64, result: &Result<u64, SaveError>) {
         let keyspace = Keyspace::new(1, 1);
-        let begun = saver.start(&mut keyspace.lock_all(), changes, now);
+        let begun = saver.start(&mut keyspace.lock_all(), Vec::new(), changes, now);
         assert_eq!(begun, Ok(()));
         assert_eq!(saver.due(POINTS, u64::MAX, u64::MAX), None, "there is one");
-        saver.next().abandon(&keyspace);
+        saver.next().0.abandon(&keyspace);
         saver.ended(result, now);
     }
 
@@ -371,8 +378,11 @@ mod tests {
     fn one_is_written_at_a_time() {
         let saver = Saver::new(1000);
         let keyspace = Keyspace::new(1, 1);
-        assert_eq!(saver.start(&mut keyspace.lock_all(), 0, 1000), Ok(()));
-        let again = saver.start(&mut keyspace.lock_all(), 0, 1000);
+        assert_eq!(
+            saver.start(&mut keyspace.lock_all(), Vec::new(), 0, 1000),
+            Ok(())
+        );
+        let again = saver.start(&mut keyspace.lock_all(), Vec::new(), 0, 1000);
         assert_eq!(again, Err(AlreadySaving.into()));
         let here = saver.here(0, || -> Result<u64, AlreadySaving> {
             unreachable!("there is one")
@@ -380,13 +390,13 @@ mod tests {
         assert_eq!(here, Err(AlreadySaving));
         saver.stop();
         assert!(!saver.go_on(1));
-        saver.next().abandon(&keyspace);
+        saver.next().0.abandon(&keyspace);
         saver.ended(&Err(SaveError::Stopped), 1000);
         assert_eq!(saver.here(7, || Ok::<_, AlreadySaving>(1001)), Ok(()));
         assert_eq!(saver.last_save(), 1001);
         // A snapshot for somebody else.
         let other = Snapshot::begin(&mut keyspace.lock_all()).expect("none is running");
-        let busy = saver.start(&mut keyspace.lock_all(), 0, 1002);
+        let busy = saver.start(&mut keyspace.lock_all(), Vec::new(), 0, 1002);
         assert_eq!(busy, Err(Busy.into()));
         saver.schedule();
         assert_eq!(saver.due(&[], 0, 1002), Some(Due::Scheduled));

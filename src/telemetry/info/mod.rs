@@ -21,6 +21,7 @@ use crate::keyspace::shard::Counts;
 use crate::persistence::aof::journal::Journal;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
+use crate::scripting::Catalogue;
 
 /// Where the figures come from.
 pub struct Sources<'a> {
@@ -46,6 +47,8 @@ pub struct Sources<'a> {
     pub saver: &'a Saver,
     /// Where changes wait for the append-only file, and how that does.
     pub journal: &'a Journal,
+    /// The libraries of functions.
+    pub functions: &'a Catalogue,
 }
 
 /// What stays the same as long as a server runs, but for its age.

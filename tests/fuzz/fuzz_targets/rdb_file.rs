@@ -43,6 +43,7 @@ fn load(bytes: &[u8], sizes: Sizes) -> Option<(Report, String)> {
         threads: 1,
         sizes,
         delay: Arc::new(|| Duration::ZERO),
+        library: Arc::new(|_| Ok(())),
     };
     let keyspace = Keyspace::new(16, 1);
     let fill = |entries: &mut Vec<_>| keyspace.lock_none().fill(entries);

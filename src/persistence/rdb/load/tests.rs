@@ -34,6 +34,10 @@ fn options(threads: usize) -> Options<'static> {
         threads,
         sizes: Sizes::USUAL,
         delay: Arc::new(|| Duration::ZERO),
+        library: Arc::new(|source| match source {
+            b"#!l" => Ok(()),
+            other => Err(format!("{}?", other.escape_ascii())),
+        }),
     }
 }
 
@@ -333,7 +337,7 @@ fn keys_are_as_old_and_as_used_as_they_were() {
 
 #[test]
 fn what_is_not_supported_ends_the_loading_unless_it_is_to_be_passed_over() {
-    // A stream with one group that has one reader, a module's value and data, a function.
+    // A stream with one group that has one reader, a module's value and data.
     let mut stream =
         b"\x01\x10idididididididid\x05nodes\x01\x40\x50\x00\x40\x50\x00\x00\x00\x01".to_vec();
     stream.extend_from_slice(
@@ -341,7 +345,7 @@ fn what_is_not_supported_ends_the_loading_unless_it_is_to_be_passed_over() {
     );
     stream.extend_from_slice(b"\x01\x04name\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01idididididididid");
     let module = b"\x05\x01\x07\x02\x07\x03\0\0\0\0\x04\0\0\0\0\0\0\0\0\x05\x03abc\x00";
-    let things: [(&str, Builder); 4] = [
+    let things: [(&str, Builder); 3] = [
         (
             "stream",
             Builder::new(11).value(kind::STREAM_LISTPACKS_3, "s", &stream),
@@ -353,10 +357,6 @@ fn what_is_not_supported_ends_the_loading_unless_it_is_to_be_passed_over() {
         (
             "module",
             Builder::new(11).raw(&[opcode::MODULE_AUX, 5, 2, 1, 0]),
-        ),
-        (
-            "function",
-            Builder::new(11).raw(&[opcode::FUNCTION2]).raw(b"\x03#!l"),
         ),
     ];
     for (name, file) in things {
@@ -388,6 +388,18 @@ fn what_is_not_supported_ends_the_loading_unless_it_is_to_be_passed_over() {
         .value(kind::MODULE_PRE_GA, "m", b"\x05")
         .end();
     assert!(load_bytes(&old_module).is_err());
+}
+
+#[test]
+fn libraries_of_functions_are_handed_over() {
+    let file = |source: &str| {
+        let file = Builder::new(10).raw(&[opcode::FUNCTION2, source.len() as u8]);
+        file.raw(source.as_bytes()).string("k", "v").end()
+    };
+    let (report, _) = load_bytes(&file("#!l")).unwrap();
+    assert_eq!((report.keys, report.unknown), (1, 0));
+    let error = load_bytes(&file("#!x")).map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "at byte 9: Failed loading library, #!x?");
 }
 
 #[test]
