@@ -1,7 +1,10 @@
 //! CONFIG: reading and changing the configuration of the running server.
 
+use std::sync::Arc;
+
 use super::{Call, Command, Error, Flags, Group, Outcome, aof, help};
-use crate::config::value::plain;
+use crate::config::{self, value::plain};
+use crate::protocol::Request;
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -37,6 +40,7 @@ pub const COMMANDS: &[Command] = &[Command {
             name: "set",
             run: set,
             arity: -4,
+            is_secret: is_sensitive_value,
             flags: FLAGS,
             group: Group::Server,
             since: "2.0.0",
@@ -76,6 +80,12 @@ pub const COMMANDS: &[Command] = &[Command {
     ..Command::DEFAULT
 }];
 
+/// Whether an argument of CONFIG SET is the value of a directive that is kept secret.
+fn is_sensitive_value(request: Request<'_>, place: usize) -> bool {
+    let is_value = place >= 3 && !place.is_multiple_of(2);
+    is_value && config::lookup(request.arg(place - 1)).is_some_and(|directive| directive.sensitive)
+}
+
 fn get(call: &mut Call<'_>) -> Outcome {
     let patterns: Vec<&[u8]> = call.args_from(2).collect();
     let found = call.config.get(&patterns);
@@ -104,7 +114,9 @@ fn set(call: &mut Call<'_>) -> Outcome {
     if let Some(apply) = instance.apply_config.get() {
         apply(&old, &new).map_err(|refusal| Error::text(refusal.to_string()))?;
     }
-    instance.config.store(new.into());
+    let new = Arc::new(new);
+    instance.config.store(Arc::clone(&new));
+    instance.telemetry.follow(&new);
     // What follows locks shards, and a transaction that holds some may be waiting for this lock.
     drop(writer);
     // Inside a transaction shards are locked; then it is left to the background.

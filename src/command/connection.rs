@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Call, Categories, Command, Deprecated, Error, Flags, Group, Outcome};
-use crate::protocol::{Version, number};
+use crate::protocol::{Request, Version, number};
 
 const ALWAYS: Flags = Flags::NOSCRIPT
     .union(Flags::LOADING)
@@ -17,6 +17,7 @@ pub const COMMANDS: &[Command] = &[
         name: "auth",
         run: auth,
         arity: -2,
+        is_secret: |_, place| place > 0,
         flags: BEFORE_AUTH,
         group: Group::Connection,
         categories: Categories::CONNECTION,
@@ -40,6 +41,7 @@ pub const COMMANDS: &[Command] = &[
         name: "hello",
         run: hello,
         arity: -1,
+        is_secret: is_credential,
         flags: BEFORE_AUTH,
         group: Group::Connection,
         categories: Categories::CONNECTION,
@@ -169,6 +171,15 @@ fn same(given: &[u8], required: &[u8]) -> bool {
         .zip(required.iter().cycle())
         .fold(0, |all, (a, b)| all | (a ^ b));
     given.len() == required.len() && std::hint::black_box(difference) == 0
+}
+
+/// Whether an argument of HELLO is, or may have been meant to be, a name or a password.
+fn is_credential(request: Request<'_>, place: usize) -> bool {
+    let follows = |distance: usize| {
+        let keyword = place.checked_sub(distance).filter(|&keyword| keyword >= 2);
+        keyword.is_some_and(|keyword| request.arg(keyword).eq_ignore_ascii_case(b"AUTH"))
+    };
+    follows(1) || follows(2)
 }
 
 fn hello(call: &mut Call<'_>) -> Outcome {

@@ -10,7 +10,7 @@ use arc_swap::Guard;
 
 use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
-use super::instance::Instance;
+use super::instance::{Instance, unix_millis};
 use super::locks::{self, Hashes, Locks};
 use super::registry::Entry;
 use super::{Flags, Outcome, save, transaction};
@@ -22,6 +22,8 @@ use crate::keyspace::{Db, Key, Locked};
 use crate::protocol::{Reply, Request};
 use crate::table::hash;
 use crate::telemetry::WorkerStats;
+use crate::telemetry::latency::Sample;
+use crate::telemetry::slowlog::{self, SlowCommand};
 
 /// Flags of commands that may change keys, here or elsewhere.
 const CHANGES: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
@@ -175,7 +177,8 @@ impl<'a> Batch<'a> {
         if may_change_config(entry) {
             self.config = self.instance.config.load();
         }
-        self.account(entry, &mut Reply::new(out, client.version), start, &outcome);
+        let mut reply = Reply::new(out, client.version);
+        self.account(client, entry, prepared.request, &mut reply, start, &outcome);
         self.finish(client, start, out)
     }
 
@@ -183,7 +186,9 @@ impl<'a> Batch<'a> {
     #[inline]
     pub(super) fn account(
         &mut self,
+        client: &Client,
         entry: &Entry,
+        request: Request<'_>,
         reply: &mut Reply<'_>,
         start: usize,
         outcome: &Outcome,
@@ -200,12 +205,41 @@ impl<'a> Batch<'a> {
             counters.failed.add(1);
         }
         let tick = self.instance.telemetry.clock.raw();
-        counters.ran(
-            tick.saturating_sub(self.tick),
-            self.config.telemetry.latency_tracking,
-        );
+        let ticks = tick.saturating_sub(self.tick);
+        counters.ran(ticks, self.config.telemetry.latency_tracking);
         self.tick = tick;
         self.stats.commands.add(1);
+        if self.instance.telemetry.may_be_slow(ticks) {
+            self.note_slow(client, entry, request, ticks);
+        }
+    }
+
+    /// Adds a command to the slow log and to the latency monitor, if it took long enough for them.
+    #[cold]
+    fn note_slow(&self, client: &Client, entry: &Entry, request: Request<'_>, ticks: u64) {
+        let telemetry = &self.instance.telemetry;
+        let config = &self.config.telemetry;
+        let micros = telemetry.nanos(ticks) / 1000;
+        let time = unix_millis() / 1000;
+        let slower_than = u64::try_from(config.slowlog_log_slower_than);
+        let flags = entry.row.flags;
+        if slower_than.is_ok_and(|least| micros >= least) && !flags.contains(Flags::SKIP_SLOWLOG) {
+            let command = SlowCommand {
+                id: 0,
+                time,
+                micros,
+                arguments: slowlog::shorten(entry.row.shown(request)),
+                peer: client.handle.kind.peer(),
+                name: client.handle.names.lock().name.clone(),
+            };
+            telemetry.slow_log.push(command, config.slowlog_max_len);
+        }
+        let (millis, threshold) = (micros / 1000, config.latency_monitor_threshold);
+        if threshold > 0 && millis >= threshold {
+            let is_fast = flags.contains(Flags::FAST);
+            let event = if is_fast { "fast-command" } else { "command" };
+            telemetry.spikes.note(event, Sample { time, millis });
+        }
     }
 
     /// Takes a reply back that the client does not want, and tells how to go on.

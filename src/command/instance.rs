@@ -158,6 +158,7 @@ impl Instance {
         let renames = renames.filter_map(|line| Some((&line.first()?[..], &line.get(1)?[..])));
         let commands = Registry::new(super::FAMILIES, renames)?;
         let telemetry = Telemetry::new(workers + 1, commands.len());
+        telemetry.follow(&config);
         let journal = Arc::new(Journal::new(Settings::of(&config.persistence)));
         for worker in &telemetry.workers {
             worker.effects.propagation.attach(journal.clone());

@@ -42,6 +42,7 @@ pub mod expire;
 pub mod function;
 pub mod hash;
 pub mod keys;
+pub mod latency;
 pub mod list;
 pub mod memory;
 pub mod object;
@@ -52,6 +53,7 @@ pub mod scan;
 pub mod script;
 pub mod server;
 pub mod set;
+pub mod slowlog;
 pub mod sort;
 pub mod string;
 pub mod transaction;
@@ -89,6 +91,7 @@ pub static FAMILIES: &[&[Command]] = &[
     hash::whole::COMMANDS,
     hash::write::COMMANDS,
     keys::COMMANDS,
+    latency::COMMANDS,
     list::ends::COMMANDS,
     list::transfer::COMMANDS,
     list::read::COMMANDS,
@@ -104,6 +107,7 @@ pub static FAMILIES: &[&[Command]] = &[
     set::whole::COMMANDS,
     set::random::COMMANDS,
     set::algebra::COMMANDS,
+    slowlog::COMMANDS,
     sort::COMMANDS,
     string::whole::COMMANDS,
     string::many::COMMANDS,
@@ -147,6 +151,8 @@ pub struct Command {
     pub find_keys: Option<FindKeys>,
     /// Whether a request touches keys that it does not name. Such a command has `find_keys`.
     pub touches_unnamed_keys: fn(Request<'_>) -> bool,
+    /// Whether an argument, by its place, is a secret that neither MONITOR nor the slow log may show.
+    pub is_secret: fn(Request<'_>, usize) -> bool,
     /// The documentation's chapter.
     pub group: Group,
     /// The first version of Redis that has it.
@@ -177,6 +183,7 @@ impl Command {
         keys: &[],
         find_keys: None,
         touches_unnamed_keys: |_| false,
+        is_secret: |_, _| false,
         group: Group::Generic,
         since: "1.0.0",
         summary: "",
@@ -193,6 +200,16 @@ impl Command {
     pub fn accepts(&self, arguments: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         arguments == wanted || (self.arity < 0 && arguments > wanted)
+    }
+
+    /// The arguments of a request, the name among them, as others may see them.
+    pub fn shown<'a>(&self, request: Request<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        let is_secret = self.is_secret;
+        let arguments = request.iter().enumerate();
+        arguments.map(move |(place, argument)| match is_secret(request, place) {
+            true => b"(redacted)",
+            false => argument,
+        })
     }
 
     /// The ACL categories that flags and group imply, and those of the row.

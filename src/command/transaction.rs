@@ -240,7 +240,14 @@ impl Batch<'_> {
                 call.config = place.get_or_init(|| self.instance.config.load());
                 self.config = self.instance.config.load();
             }
-            self.account(entry, &mut call.reply, start, &outcome);
+            self.account(
+                call.client,
+                entry,
+                call.request,
+                &mut call.reply,
+                start,
+                &outcome,
+            );
         }
         if is_propagated {
             call.submit(before_all);

@@ -9,8 +9,11 @@ use parking_lot::Mutex;
 use quanta::Clock;
 
 use super::histogram::{Distribution, Histogram};
+use super::latency::Spikes;
 use super::rates::Rates;
+use super::slowlog::SlowLog;
 use crate::allocator;
+use crate::config::Config;
 use crate::keyspace::effects::Effects;
 use crate::metric::Counter;
 
@@ -106,6 +109,12 @@ pub struct Telemetry {
     pub rejected_connections: AtomicU64,
     /// Failed AUTHs.
     pub auth_failures: AtomicU64,
+    /// The commands that ran for long.
+    pub slow_log: SlowLog,
+    /// When clients had to wait for long.
+    pub spikes: Spikes,
+    /// From so many raw clock ticks on a command may be one for either of them.
+    slow: AtomicU64,
     startup_memory: AtomicU64,
     peak_memory: AtomicU64,
     rates: Rates<4>,
@@ -138,11 +147,34 @@ impl Telemetry {
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
             auth_failures: AtomicU64::new(0),
+            slow_log: SlowLog::default(),
+            spikes: Spikes::default(),
+            slow: AtomicU64::new(u64::MAX),
             startup_memory: AtomicU64::new(0),
             peak_memory: AtomicU64::new(0),
             rates: Rates::new(Instant::now()),
             errors: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Follows a configuration that is in force from now on.
+    pub fn follow(&self, config: &Config) {
+        let config = &config.telemetry;
+        let log = u64::try_from(config.slowlog_log_slower_than).ok();
+        let monitor = match config.latency_monitor_threshold {
+            0 => None,
+            millis => Some(millis.saturating_mul(1000)),
+        };
+        let slow = log.into_iter().chain(monitor).min();
+        let slow = slow.map_or(u64::MAX, |micros| self.ticks(micros));
+        self.slow.store(slow, Relaxed);
+        self.slow_log.truncate(config.slowlog_max_len);
+    }
+
+    /// Whether a command that took so many raw clock ticks may be one for the slow log or the latency monitor.
+    #[inline]
+    pub fn may_be_slow(&self, ticks: u64) -> bool {
+        ticks >= self.slow.load(Relaxed)
     }
 
     /// The counters of the background work.
@@ -224,6 +256,15 @@ impl Telemetry {
     /// Raw clock ticks in nanoseconds.
     pub fn nanos(&self, ticks: u64) -> u64 {
         self.clock.delta_as_nanos(0, ticks)
+    }
+
+    /// Microseconds in raw clock ticks, rounded down.
+    fn ticks(&self, micros: u64) -> u64 {
+        const SAMPLE: u64 = 1 << 32;
+        let nanos = u128::from(self.nanos(SAMPLE)).max(1);
+        let ticks = u128::from(micros) * 1000 * u128::from(SAMPLE) / nanos;
+        // Rounding may be off by one in the conversion, too.
+        u64::try_from(ticks).unwrap_or(u64::MAX).saturating_sub(1)
     }
 
     /// Counts an error reply by its code: the text's first word.

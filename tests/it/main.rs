@@ -33,6 +33,7 @@ mod protocol;
 mod recipes;
 mod scan;
 mod sets;
+mod slowlog;
 mod snapshots;
 mod sort;
 mod strings;
