@@ -56,6 +56,10 @@ pub struct Client {
     pub close: bool,
     /// What kind of peer it serves.
     pub class: Class,
+    /// Whether it is one of the [`Monitors`](super::Monitors).
+    pub is_monitor: bool,
+    /// What a command has for its own client beside the reply, and is sent behind it whatever replies the client wants.
+    pub pushes: Vec<u8>,
     /// The length in bytes that the replies of a batch may reach; beyond, none are written and the connection is to end.
     pub reply_room: usize,
     /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
@@ -83,6 +87,8 @@ impl Client {
             no_evict: false,
             close: false,
             class: Class::Normal,
+            is_monitor: false,
+            pushes: Vec::new(),
             reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,

@@ -55,6 +55,7 @@ pub fn seconds_since(then: u64, now: u64) -> u64 {
 fn flags(handle: &Handle) -> String {
     let unix = matches!(handle.kind, Kind::Unix(_));
     let letters: String = [
+        ('O', handle.is_monitor.load(Relaxed)),
         ('x', handle.queued.load(Relaxed) >= 0),
         ('b', handle.blocked.load(Relaxed)),
         ('d', handle.watch_is_broken.load(Relaxed)),

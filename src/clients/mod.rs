@@ -1,12 +1,14 @@
 //! Clients: what a command sees of its connection, and the registry in which connections see each other.
 //!
 //! [`Client`] belongs to one connection and is changed without locks; its [`Handle`] is the part that other workers may
-//! look at, and through which they reach it ([`Courier`]). [`Memory`] is what they all hold together.
+//! look at, and through which they reach it ([`Courier`]). [`Memory`] is what they all hold together, [`Monitors`] are those who are shown what the others
+//! do.
 
 mod client;
 mod delivery;
 mod line;
 mod memory;
+mod monitors;
 mod pause;
 mod registry;
 mod transaction;
@@ -15,6 +17,7 @@ pub use client::{Class, Client, ReplyMode};
 pub use delivery::{Courier, Recipients, Signal};
 pub use line::{line, seconds_since};
 pub use memory::{Footprint, Memory};
+pub use monitors::Monitors;
 pub use pause::{Pause, PauseMode};
 pub use registry::{Handle, Kind, Names, Registry};
 pub use transaction::{Queued, Transaction, WatchedKey, Watching};

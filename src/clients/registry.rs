@@ -102,6 +102,8 @@ pub struct Handle {
     pub queued: AtomicI32,
     /// Whether a key that it watches was seen to have changed.
     pub watch_is_broken: AtomicBool,
+    /// Whether it is shown what the others do.
+    pub is_monitor: AtomicBool,
     /// Whether its next command waits for something.
     pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
@@ -125,6 +127,7 @@ impl Handle {
         );
         self.no_evict.store(client.no_evict, Relaxed);
         self.no_touch.store(client.no_touch, Relaxed);
+        self.is_monitor.store(client.is_monitor, Relaxed);
         let queued = client
             .transaction
             .as_ref()
@@ -177,6 +180,7 @@ impl Registry {
             no_touch: AtomicBool::new(false),
             queued: AtomicI32::new(-1),
             watch_is_broken: AtomicBool::new(false),
+            is_monitor: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             courier,

@@ -128,6 +128,9 @@ fn select(call: &mut Call<'_>) -> Outcome {
 
 fn reset(call: &mut Call<'_>) -> Outcome {
     call.client.unwatch(&call.instance.keyspace);
+    if call.client.is_monitor {
+        call.instance.monitors.remove(&call.client.handle);
+    }
     call.client
         .reset(call.config.security.requirepass.is_empty());
     call.reply.set_version(call.client.version);

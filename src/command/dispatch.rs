@@ -12,6 +12,7 @@ use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
 use super::instance::{Instance, unix_millis};
 use super::locks::{self, Hashes, Locks};
+use super::monitor::{self, Source};
 use super::registry::Entry;
 use super::{Flags, Outcome, save, transaction};
 use crate::clients::{Client, PauseMode, ReplyMode};
@@ -157,6 +158,12 @@ impl<'a> Batch<'a> {
                 if let Some(entry) = entry {
                     self.stats.by_command[entry.id].rejected.add(1);
                 }
+                if let Some(entry) = entry
+                    && entry.row.flags.contains(Flags::RUNS_QUEUE)
+                {
+                    // Those who watch were shown its MULTI.
+                    self.show(client, entry, prepared.request);
+                }
                 let error = transaction::refused(client, &self.instance.keyspace, entry, error);
                 self.answer_error(&mut Reply::new(out, client.version), &error);
                 return self.finish(client, start, out);
@@ -254,6 +261,9 @@ impl<'a> Batch<'a> {
                 client.reply_mode = ReplyMode::On;
             }
         }
+        if !client.pushes.is_empty() {
+            out.append(&mut client.pushes);
+        }
         if client.close || out.len() > client.reply_room {
             Flow::Close
         } else {
@@ -303,6 +313,11 @@ impl<'a> Batch<'a> {
             let error = Error::text("ERR Command not allowed inside a transaction");
             return Err(Refusal::Error(error, Some(entry)));
         }
+        const KEYSPACE: Flags = CHANGES.union(Flags::READONLY);
+        if client.is_monitor && row.flags.intersects(KEYSPACE) {
+            let error = Error::text("ERR Replica can't interact with the keyspace");
+            return Err(Refusal::Error(error, Some(entry)));
+        }
         if self.instance.loading.is_active() {
             if !row.flags.contains(Flags::LOADING) {
                 return Err(Refusal::Error(Error::Loading, Some(entry)));
@@ -319,6 +334,9 @@ impl<'a> Batch<'a> {
             }
         }
         if let Some(mode) = self.instance.pause.mode(self.moment.now) {
+            if client.is_monitor {
+                return Ok(entry);
+            }
             let may_change = row.flags.intersects(CHANGES)
                 || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes());
             if mode == PauseMode::All || may_change {
@@ -351,7 +369,9 @@ impl<'a> Batch<'a> {
                 },
             ),
             Locks::Queued if client.transaction.is_some() => {
-                return self.run_queue(client, entry, request, out);
+                let outcome = self.run_queue(client, entry, request, out);
+                self.show(client, entry, request);
+                return outcome;
             }
             locks => {
                 let needs = entry.needs(request, &mut many);
@@ -387,7 +407,19 @@ impl<'a> Batch<'a> {
             call.propagate(before);
             call.submit(before);
         }
+        monitor::show(
+            self.instance,
+            call.client,
+            Source::Client,
+            entry.row,
+            request,
+        );
         outcome
+    }
+
+    /// Shows a command to those who watch.
+    fn show(&self, client: &mut Client, entry: &Entry, request: Request<'_>) {
+        monitor::show(self.instance, client, Source::Client, entry.row, request);
     }
 
     /// The client's database through these shards.

@@ -51,6 +51,8 @@ pub struct Instance {
     pub commands: Registry,
     /// Every connected client.
     pub clients: clients::Registry,
+    /// Who is shown every command that runs.
+    pub monitors: clients::Monitors,
     /// CLIENT PAUSE.
     pub pause: clients::Pause,
     /// Counters of every worker, and what is measured over time.
@@ -182,6 +184,7 @@ impl Instance {
             apply_config: OnceLock::new(),
             config_file,
             clients: clients::Registry::default(),
+            monitors: clients::Monitors::default(),
             pause: clients::Pause::default(),
             run_id: random_hex(20),
             replication_id: random_hex(20),

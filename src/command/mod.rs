@@ -45,6 +45,7 @@ pub mod keys;
 pub mod latency;
 pub mod list;
 pub mod memory;
+pub mod monitor;
 pub mod object;
 pub mod random;
 pub mod restore;
@@ -97,6 +98,7 @@ pub static FAMILIES: &[&[Command]] = &[
     list::read::COMMANDS,
     list::edit::COMMANDS,
     memory::COMMANDS,
+    monitor::COMMANDS,
     object::COMMANDS,
     save::COMMANDS,
     restore::COMMANDS,

@@ -112,6 +112,9 @@ impl Connection {
             }
         }
         self.client.unwatch(&self.worker.instance.keyspace);
+        if self.client.is_monitor {
+            self.worker.instance.monitors.remove(&self.client.handle);
+        }
         self.worker.instance.clients.unregister(&self.client.handle);
         self.worker.forget(self.client.id);
     }

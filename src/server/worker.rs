@@ -307,7 +307,10 @@ impl Worker {
             let Some(handle) = self.instance.clients.get(id) else {
                 continue;
             };
-            if now.saturating_sub(handle.last_interaction.load(Relaxed)) > limit {
+            let is_silent_by_nature = handle.is_monitor.load(Relaxed);
+            if !is_silent_by_nature
+                && now.saturating_sub(handle.last_interaction.load(Relaxed)) > limit
+            {
                 debug!("Closing idle client {id} at {}", handle.kind.peer());
                 connection.kill();
             }
