@@ -25,6 +25,7 @@ mod introspection;
 mod libraries;
 mod lifecycle;
 mod loading;
+mod monitor;
 mod notation;
 mod output_limits;
 mod pause;
