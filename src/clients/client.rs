@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::registry::Handle;
+use super::tracking;
 use super::transaction::{Transaction, Watching};
 use crate::keyspace::Keyspace;
 use crate::protocol::Version;
@@ -68,6 +69,8 @@ pub struct Client {
     pub transaction: Option<Box<Transaction>>,
     /// The position in the journal behind the last change that it made, for replies that must not be sent before that is on disk.
     pub written: u64,
+    /// CLIENT TRACKING.
+    pub tracking: tracking::Choice,
     /// The keys of WATCH.
     pub watching: Option<Box<Watching>>,
     /// The part that others see.
@@ -93,6 +96,7 @@ impl Client {
             last_command: u16::MAX,
             transaction: None,
             written: 0,
+            tracking: tracking::Choice::default(),
             watching: None,
             handle,
         }
@@ -110,6 +114,7 @@ impl Client {
     /// What its transaction and its watches take, in bytes.
     pub fn memory(&self) -> usize {
         let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());
+        let transaction = transaction + self.tracking.memory();
         transaction + self.watching.as_ref().map_or(0, |it| it.memory())
     }
 

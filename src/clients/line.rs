@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::registry::{Handle, Kind};
+use super::tracking::Mode;
 use crate::protocol::Request;
 
 /// The line of a connection whose last command was `command`; without a line end. `now` is in milliseconds since the epoch. A
@@ -19,10 +20,15 @@ pub fn line(handle: &Handle, command: &str, now: u64, runs: Option<Request<'_>>)
         request.iter().map(<[u8]>::len).sum()
     });
     // Replies lie in blocks of one kind, so there is no fixed part to tell apart: rbs, rbp and obl have nothing to say.
+    let tracking = handle.tracking.mode();
+    let redirect = match tracking.contains(Mode::ON) {
+        true => handle.tracking.redirect() as i64,
+        false => -1,
+    };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
          qbuf={} qbuf-free={} argv-mem={arguments} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={} tot-mem={} events={} \
-         cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         cmd={command} user={} redir={redirect} resp={} lib-name={} lib-ver={}",
         handle.id,
         handle.kind.peer(),
         handle.kind.local(),
@@ -53,11 +59,15 @@ pub fn seconds_since(then: u64, now: u64) -> u64 {
 
 /// The letters for what a connection is and does; `N` for nothing special.
 fn flags(handle: &Handle) -> String {
+    let tracking = handle.tracking.mode();
     let unix = matches!(handle.kind, Kind::Unix(_));
     let letters: String = [
         ('O', handle.is_monitor.load(Relaxed)),
         ('x', handle.queued.load(Relaxed) >= 0),
         ('b', handle.blocked.load(Relaxed)),
+        ('t', tracking.contains(Mode::ON)),
+        ('R', tracking.contains(Mode::BROKEN)),
+        ('B', tracking.contains(Mode::BCAST)),
         ('d', handle.watch_is_broken.load(Relaxed)),
         ('U', unix),
         ('e', handle.no_evict.load(Relaxed)),

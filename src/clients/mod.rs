@@ -11,6 +11,7 @@ mod memory;
 mod monitors;
 mod pause;
 mod registry;
+pub mod tracking;
 mod transaction;
 
 pub use client::{Class, Client, ReplyMode};

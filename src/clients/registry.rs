@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use super::client::Client;
 use super::delivery::{Courier, Recipients, Signal};
 use super::memory::{Account, Memory};
+use super::tracking;
 use crate::protocol::Version;
 
 /// How a client came in.
@@ -106,8 +107,12 @@ pub struct Handle {
     pub is_monitor: AtomicBool,
     /// Whether its next command waits for something.
     pub blocked: AtomicBool,
+    /// CLIENT TRACKING.
+    pub tracking: tracking::Shown,
     /// Whether somebody asked for its end.
     pub killed: AtomicBool,
+    /// Whether it asked for its end itself.
+    is_leaving: AtomicBool,
     /// The way to it.
     pub courier: Courier,
 }
@@ -128,6 +133,7 @@ impl Handle {
         self.no_evict.store(client.no_evict, Relaxed);
         self.no_touch.store(client.no_touch, Relaxed);
         self.is_monitor.store(client.is_monitor, Relaxed);
+        self.is_leaving.store(client.close, Relaxed);
         let queued = client
             .transaction
             .as_ref()
@@ -135,6 +141,24 @@ impl Handle {
         self.queued.store(queued, Relaxed);
         self.watch_is_broken
             .store(client.watch_is_broken(), Relaxed);
+    }
+
+    /// Whether it is there as far as others should know: one that was killed, or said QUIT, may take a moment to end.
+    pub fn is_present(&self) -> bool {
+        !self.killed.load(Relaxed) && !self.is_leaving.load(Relaxed)
+    }
+
+    /// The reply encoding.
+    pub fn version(&self) -> Version {
+        match self.resp.load(Relaxed) {
+            3 => Version::Resp3,
+            _ => Version::Resp2,
+        }
+    }
+
+    /// Whether it has subscribed to anything.
+    pub fn has_subscribed(&self) -> bool {
+        false
     }
 
     /// Ends the connection soon.
@@ -182,7 +206,9 @@ impl Registry {
             watch_is_broken: AtomicBool::new(false),
             is_monitor: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            tracking: tracking::Shown::default(),
             killed: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             courier,
         });
         self.clients.insert(id, Arc::clone(&handle));

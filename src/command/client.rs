@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::connection::client_name;
-use super::{Call, Categories, Command, Error, Flags, Group, Instance, Outcome, help};
+use super::{Call, Categories, Command, Error, Flags, Group, Instance, Outcome, help, tracking};
 use crate::clients::{Class, Handle, PauseMode, ReplyMode, line, seconds_since};
 use crate::protocol::{Request, number};
 
 /// What the rows of this family have in common.
-const ROW: Command = Command {
+pub(super) const ROW: Command = Command {
     flags: Flags::NOSCRIPT.union(Flags::LOADING).union(Flags::STALE),
     group: Group::Connection,
     categories: Categories::CONNECTION,
@@ -35,6 +35,7 @@ pub const COMMANDS: &[Command] = &[Command {
     summary: "Commands about connections.",
     complexity: "Depends on the subcommand.",
     subcommands: &[
+        tracking::CACHING,
         Command {
             name: "getname",
             run: get_name,
@@ -43,6 +44,7 @@ pub const COMMANDS: &[Command] = &[Command {
             summary: "Answers the name of this connection.",
             ..ROW
         },
+        tracking::GETREDIR,
         Command {
             group: Group::Connection,
             categories: Categories::CONNECTION,
@@ -144,6 +146,8 @@ pub const COMMANDS: &[Command] = &[Command {
             tips: TO_ALL_NODES,
             ..ROW
         },
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         Command {
             name: "unpause",
             run: unpause,
@@ -206,7 +210,7 @@ fn set_info(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Whether an argument says on or off.
-fn on_or_off(call: &Call<'_>, index: usize) -> Result<bool, Error> {
+pub(super) fn on_or_off(call: &Call<'_>, index: usize) -> Result<bool, Error> {
     match call.is(index, "ON") {
         true => Ok(true),
         false if call.is(index, "OFF") => Ok(false),
@@ -424,7 +428,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
                 .ok()
                 .and_then(|id| call.instance.clients.get(id));
             found
-                .filter(|handle| is_present(handle))
+                .filter(|handle| handle.is_present())
                 .inspect(|handle| append(handle));
         }
     } else {
@@ -434,17 +438,12 @@ fn list(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Whether a connection is there as far as others should know: one that was killed may take a moment to end.
-fn is_present(handle: &Handle) -> bool {
-    !handle.killed.load(Relaxed)
-}
-
 fn present(call: &Call<'_>) -> impl Iterator<Item = Arc<Handle>> + use<> {
     call.instance
         .clients
         .all()
         .into_iter()
-        .filter(|handle| is_present(handle))
+        .filter(|handle| handle.is_present())
 }
 
 fn line_of(call: &Call<'_>, handle: &Handle) -> String {

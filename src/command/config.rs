@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Command, Error, Flags, Group, Outcome, aof, help};
+use super::{Call, Command, Error, Flags, Group, Outcome, aof, help, tracking};
 use crate::config::{self, value::plain};
 use crate::protocol::Request;
 
@@ -122,6 +122,8 @@ fn set(call: &mut Call<'_>) -> Outcome {
     // Inside a transaction shards are locked; then it is left to the background.
     if call.db.locked.is_empty() {
         aof::follow(instance);
+        let invalidations = &call.stats.effects.invalidations;
+        tracking::trim(instance, invalidations, tracking::TRIMMED_AT_ONCE);
     }
     call.reply.ok();
     Ok(())

@@ -128,6 +128,7 @@ fn select(call: &mut Call<'_>) -> Outcome {
 
 fn reset(call: &mut Call<'_>) -> Outcome {
     call.client.unwatch(&call.instance.keyspace);
+    call.instance.tracking.stop(call.client);
     if call.client.is_monitor {
         call.instance.monitors.remove(&call.client.handle);
     }
@@ -229,6 +230,8 @@ fn hello(call: &mut Call<'_>) -> Outcome {
     }
     call.client.version = version;
     call.reply.set_version(version);
+    // Who has something for it may not wait until others see it in the end.
+    call.client.publish();
     let id = call.client.id;
     let reply = &mut call.reply;
     reply.map(7);

@@ -164,9 +164,20 @@ impl<'a> Batch<'a> {
                     // Those who watch were shown its MULTI.
                     self.show(client, entry, prepared.request);
                 }
+                if client.transaction.is_none() {
+                    client.tracking.end_command(false);
+                }
                 let error = transaction::refused(client, &self.instance.keyspace, entry, error);
                 self.answer_error(&mut Reply::new(out, client.version), &error);
                 return self.finish(client, start, out);
+            }
+        };
+        let start = match client.pushes.is_empty() {
+            true => start,
+            // Keys had to make room for the command, and the client kept copies of them.
+            false => {
+                out.append(&mut client.pushes);
+                out.len()
             }
         };
         client.last_command = entry.id as u16;
@@ -183,6 +194,9 @@ impl<'a> Batch<'a> {
         let outcome = self.call(client, entry, prepared, out);
         if may_change_config(entry) {
             self.config = self.instance.config.load();
+        }
+        if client.tracking.remembers() {
+            self.end_tracked(client, entry);
         }
         let mut reply = Reply::new(out, client.version);
         self.account(client, entry, prepared.request, &mut reply, start, &outcome);
@@ -275,7 +289,7 @@ impl<'a> Batch<'a> {
     #[inline]
     fn admit<'e>(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         prepared: &Prepared<'e>,
     ) -> Result<&'e Entry, Refusal<'e>> {
         let request = prepared.request;
@@ -407,6 +421,8 @@ impl<'a> Batch<'a> {
             call.propagate(before);
             call.submit(before);
         }
+        call.remember();
+        call.invalidate();
         monitor::show(
             self.instance,
             call.client,

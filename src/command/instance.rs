@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::registry::{NameTaken, Registry};
 use crate::clients;
+use crate::clients::tracking::Tracking;
 use crate::config::{Config, ShutdownFlags};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::journal::{Journal, Settings};
@@ -50,7 +51,9 @@ pub struct Instance {
     /// Every command by name.
     pub commands: Registry,
     /// Every connected client.
-    pub clients: clients::Registry,
+    pub clients: Arc<clients::Registry>,
+    /// Who keeps copies of keys.
+    pub tracking: Arc<Tracking>,
     /// Who is shown every command that runs.
     pub monitors: clients::Monitors,
     /// CLIENT PAUSE.
@@ -162,8 +165,14 @@ impl Instance {
         let telemetry = Telemetry::new(workers + 1, commands.len());
         telemetry.follow(&config);
         let journal = Arc::new(Journal::new(Settings::of(&config.persistence)));
+        let clients = Arc::new(clients::Registry::default());
+        let tracking = Arc::new(Tracking::new(Arc::clone(&clients)));
         for worker in &telemetry.workers {
-            worker.effects.propagation.attach(journal.clone());
+            let effects = &worker.effects;
+            effects.propagation.attach(journal.clone());
+            effects
+                .invalidations
+                .attach(tracking.clone(), tracking.broadcasts());
         }
         let mut keyspace = Keyspace::new(config.general.databases as usize, workers);
         keyspace.uncounted = Arc::clone(journal.memory());
@@ -183,7 +192,8 @@ impl Instance {
             config_writer: Mutex::new(()),
             apply_config: OnceLock::new(),
             config_file,
-            clients: clients::Registry::default(),
+            clients,
+            tracking,
             monitors: clients::Monitors::default(),
             pause: clients::Pause::default(),
             run_id: random_hex(20),

@@ -64,7 +64,7 @@ impl Batch<'_> {
     #[inline]
     pub(super) fn is_out_of_memory(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         entry: &Entry,
         request: Request<'_>,
     ) -> bool {
@@ -82,6 +82,11 @@ impl Batch<'_> {
         let gauge = Gauge::near(keyspace, memory::limit(self.config.memory.maxmemory));
         let end = gauge.map_or(End::Enough, |gauge| self.make_room(gauge, request));
         keyspace.evictions.note(end != End::Enough);
+        // What had to go of what the client keeps copies of, it learns before the reply.
+        self.stats
+            .effects
+            .invalidations
+            .take_own(&mut client.pushes);
         end == End::Nobody && needs_memory(client, entry)
     }
 

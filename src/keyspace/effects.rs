@@ -2,10 +2,11 @@
 //!
 //! Commands say *what happened* to a key and nothing about who wants to know. Today's readers are the [observers](super::observers)
 //! of the shard, the dirty counter, the keyspace counters of INFO, and by [propagation](super::propagation) the append-only
-//! file; keyspace notifications and client-side caching read the same record.
+//! file; keyspace notifications read the same record.
 
 use super::observers::Observers;
 use super::propagation::{Propagation, Scribe};
+use super::tracked::Invalidations;
 use super::waiters::Ready;
 use crate::metric::Counter;
 
@@ -119,6 +120,8 @@ pub struct Effects {
     pub evicted: Counter,
     /// How the changes leave.
     pub propagation: Propagation,
+    /// What clients are to be told that keep copies of keys.
+    pub invalidations: Invalidations,
     /// Keys that blocked clients are to be served from.
     pub ready: Ready,
 }
@@ -127,7 +130,7 @@ impl Effects {
     /// Takes note of one change to `key` in `database`; the key's shard has these `observers`.
     #[inline]
     pub fn record(&self, observers: &mut Observers, database: usize, key: &[u8], event: Event) {
-        observers.tell(self, database, key, event);
+        self.record_side(observers, database, key, event);
         match event.class {
             Class::Expired => {
                 self.expired.add(1);
@@ -165,11 +168,19 @@ impl Effects {
     /// Takes note that a database of so many keys was emptied.
     pub fn flushed(&self, _database: usize, keys: u64) {
         self.dirty.add(keys);
+        self.invalidations.everything();
     }
 
     /// Takes note that two databases changed places.
     pub fn swapped(&self, _a: usize, _b: usize) {
         self.dirty.add(1);
+        self.invalidations.everything();
+    }
+
+    /// Hands over what gathered since the last time, where no command does that in the end. What was changed must still be locked.
+    pub fn submit(&self) {
+        self.propagation.submit();
+        self.invalidations.send();
     }
 
     /// Takes note of a further side of a change that was just recorded: a SET with an expiry is one change, with
@@ -183,5 +194,6 @@ impl Effects {
         event: Event,
     ) {
         observers.tell(self, database, key, event);
+        self.invalidations.changed(key, event);
     }
 }

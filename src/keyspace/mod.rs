@@ -10,7 +10,8 @@
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - [`fill`] stores many entries at once, as they come from a file.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
-//! - [`observers`] are who wants to hear of changes: [`watch`] knows which keys transactions depend on, [`waiters`] who is
+//! - [`observers`] are who wants to hear of changes: [`watch`] knows which keys transactions depend on, [`tracked`] keys
+//!   of which clients keep copies, [`waiters`] who is
 //!   blocked until a key holds something.
 //! - [`effects`] is where every change is announced; [`propagation`] turns changes into commands that repeat them.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own, [`defrag`] moves together what lies scattered.
@@ -35,6 +36,7 @@ pub mod propagation;
 pub mod reclaim;
 pub mod shard;
 pub mod snapshot;
+pub mod tracked;
 pub mod waiters;
 mod walk;
 pub mod watch;

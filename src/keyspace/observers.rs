@@ -4,6 +4,7 @@
 //! costs the one comparison of looking whether anybody is there.
 
 use super::effects::{Effects, Event};
+use super::tracked::Tracked;
 use super::waiters::Waiters;
 use super::watch::{Presence, Watches};
 
@@ -16,6 +17,8 @@ pub struct Observers(Option<Box<Parties>>);
 pub struct Parties {
     /// Transactions that depend on keys.
     pub watches: Watches,
+    /// Clients that keep copies of keys.
+    pub tracked: Tracked,
     /// Clients that are blocked until keys hold something.
     pub waiters: Waiters,
 }
@@ -46,6 +49,9 @@ impl Observers {
     pub(super) fn tell(&mut self, effects: &Effects, database: usize, key: &[u8], event: Event) {
         if let Some(parties) = &mut self.0 {
             parties.tell(effects, database, key, event);
+            if parties.is_empty() {
+                self.0 = None;
+            }
         }
     }
 
@@ -57,9 +63,11 @@ impl Observers {
         before: impl Fn(&[u8]) -> Presence,
         after: impl Fn(&[u8]) -> Presence,
     ) {
-        if let Some(Parties { watches, waiters }) = self.0.as_deref_mut() {
+        if let Some(parties) = self.0.as_deref_mut() {
+            let waiters = &mut parties.waiters;
             waiters.tell_replaced(&effects.ready, database, &after);
-            watches.touch_replaced(database, before, after);
+            parties.watches.touch_replaced(database, before, after);
+            parties.tracked.clear(&effects.invalidations);
         }
     }
 }
@@ -68,11 +76,16 @@ impl Parties {
     #[cold]
     fn tell(&mut self, effects: &Effects, database: usize, key: &[u8], event: Event) {
         self.watches.touch(database, key, event);
+        self.tracked.tell(&effects.invalidations, key);
         self.waiters.tell(&effects.ready, database, key, event);
     }
 
     fn is_empty(&self) -> bool {
-        let Parties { watches, waiters } = self;
-        watches.is_empty() && waiters.is_empty()
+        let Parties {
+            watches,
+            tracked,
+            waiters,
+        } = self;
+        watches.is_empty() && tracked.is_empty() && waiters.is_empty()
     }
 }

@@ -12,7 +12,7 @@ use tracing::{debug, info};
 use crate::allocator;
 use crate::command::Instance;
 use crate::command::instance::unix_millis;
-use crate::command::{aof, room, save};
+use crate::command::{aof, room, save, tracking};
 use crate::config::Config;
 use crate::keyspace::defrag::Walk;
 use crate::keyspace::evict::{End, Evictor, Gauge};
@@ -79,6 +79,12 @@ async fn run(instance: &Instance) {
         start_save_if_due(instance, &config, now);
         aof::attend(instance, &config);
         instance.telemetry.sample(Instant::now());
+        let effects = &instance.telemetry.background().effects;
+        tracking::trim(
+            instance,
+            &effects.invalidations,
+            tracking::TRIMMED_IN_BACKGROUND,
+        );
         let share = defragmentation(&config);
         let is_running = &instance.keyspace.defragmentation.is_running;
         is_running.store(share.is_some(), Relaxed);

@@ -112,6 +112,7 @@ impl Connection {
             }
         }
         self.client.unwatch(&self.worker.instance.keyspace);
+        self.worker.instance.tracking.stop(&mut self.client);
         if self.client.is_monitor {
             self.worker.instance.monitors.remove(&self.client.handle);
         }
@@ -236,6 +237,8 @@ impl Connection {
     ) -> (usize, Served) {
         let mut batch = worker.batch();
         self.measure_room(worker, &batch.config);
+        let effects = &batch.stats.effects;
+        effects.invalidations.act_for(self.client.id);
         let mut at = 0;
         loop {
             let mut group: SmallVec<[Place; GROUP]> = SmallVec::new();

@@ -21,7 +21,6 @@ directives! {
         /// is reached, but for those that said CLIENT NO-EVICT. At least 128kb; 0 means no limit.
         maxmemory_clients: MemoryLimit = MemoryLimit::Percent(10) => MemoryOrPercent { max: LONG_MAX };
         /// Keys that are remembered for client-side caching. 0 means no limit.
-        tracking_table_max_keys: u64 = 1_000_000 => integer(0, i64::MAX),
-            inert("client-side caching is not supported yet");
+        tracking_table_max_keys: u64 = 1_000_000 => integer(0, i64::MAX);
     }
 }
