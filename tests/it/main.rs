@@ -38,5 +38,6 @@ mod slowlog;
 mod snapshots;
 mod sort;
 mod strings;
+mod tracking;
 mod transactions;
 mod zsets;
