@@ -61,6 +61,8 @@ pub struct Client {
     pub is_monitor: bool,
     /// What a command has for its own client beside the reply, and is sent behind it whatever replies the client wants.
     pub pushes: Vec<u8>,
+    /// What MONITOR shows of the commands that the script which runs has called.
+    pub called_by_script: String,
     /// The length in bytes that the replies of a batch may reach; beyond, none are written and the connection is to end.
     pub reply_room: usize,
     /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
@@ -92,6 +94,7 @@ impl Client {
             class: Class::Normal,
             is_monitor: false,
             pushes: Vec::new(),
+            called_by_script: String::new(),
             reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,

@@ -330,9 +330,6 @@ impl tracked::Audience for Tracking {
             }
             message.send();
         }
-        if !draft.changes.is_empty() {
-            self.broadcast(&draft.changes, author);
-        }
         self.forget(draft.forgotten.keys, draft.forgotten.clients);
         if draft.is_everything {
             let mut message = Message::new(None);
@@ -342,6 +339,9 @@ impl tracked::Audience for Tracking {
                 }
             }
             message.send();
+        }
+        if !draft.changes.is_empty() {
+            self.broadcast(&draft.changes, author);
         }
     }
 }

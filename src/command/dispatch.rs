@@ -12,7 +12,7 @@ use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
 use super::instance::{Instance, unix_millis};
 use super::locks::{self, Hashes, Locks};
-use super::monitor::{self, Source};
+use super::monitor;
 use super::registry::Entry;
 use super::{Flags, Outcome, save, transaction};
 use crate::clients::{Client, PauseMode, ReplyMode};
@@ -423,19 +423,13 @@ impl<'a> Batch<'a> {
         }
         call.remember();
         call.invalidate();
-        monitor::show(
-            self.instance,
-            call.client,
-            Source::Client,
-            entry.row,
-            request,
-        );
+        monitor::show(self.instance, call.client, entry.row, request);
         outcome
     }
 
     /// Shows a command to those who watch.
     fn show(&self, client: &mut Client, entry: &Entry, request: Request<'_>) {
-        monitor::show(self.instance, client, Source::Client, entry.row, request);
+        monitor::show(self.instance, client, entry.row, request);
     }
 
     /// The client's database through these shards.

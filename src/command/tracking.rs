@@ -3,7 +3,7 @@
 use super::client::{ROW, on_or_off};
 use super::dispatch::Batch;
 use super::registry::Entry;
-use super::{Call, Command, Error, Flags, Instance, Outcome};
+use super::{Call, Command, Error, Flags, Group, Instance, Outcome};
 use crate::clients::Client;
 use crate::clients::tracking::Mode;
 use crate::keyspace::tracked::Invalidations;
@@ -232,7 +232,7 @@ fn tracking_info(call: &mut Call<'_>) -> Outcome {
 impl Call<'_> {
     /// Remembers that the client keeps copies of what the command read, if it tracks and the command reads. The keys' shards are held.
     #[inline]
-    pub(super) fn remember(&mut self) {
+    pub(in crate::command) fn remember(&mut self) {
         if self.client.tracking.remembers() && self.command.row.flags.contains(Flags::READONLY) {
             self.remember_keys();
         }
@@ -241,7 +241,9 @@ impl Call<'_> {
     #[cold]
     fn remember_keys(&mut self) {
         let row = self.command.row;
-        if !self.client.tracking.remembers_this() || row.flags.contains(Flags::PUBSUB) {
+        // Of a script what it reads is remembered, and not what it was given.
+        let names_others = row.flags.contains(Flags::PUBSUB) || row.group == Group::Scripting;
+        if names_others || !self.client.tracking.remembers_this() {
             return;
         }
         // Arguments that contradict themselves name no keys, and were refused.

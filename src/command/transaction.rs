@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use super::call::{Call, KeyHashes};
 use super::dispatch::{Batch, may_change_config};
 use super::locks::{self, Hashes, Needs};
-use super::monitor::{self, Source};
+use super::monitor;
 use super::registry::Entry;
 use super::{Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::clients::{Client, WatchedKey, Watching};
@@ -233,13 +233,7 @@ impl Batch<'_> {
             if is_propagated {
                 call.propagate(before);
             }
-            monitor::show(
-                self.instance,
-                call.client,
-                Source::Client,
-                entry.row,
-                call.request,
-            );
+            monitor::show(self.instance, call.client, entry.row, call.request);
             call.db.index = call.client.database;
             call.db.touch = !call.client.no_touch;
             if may_change_config(entry)

@@ -7,7 +7,7 @@ use crate::clients::Client;
 use crate::command::call::KeyHashes;
 use crate::command::locks::{Hashes, Locks, Needs};
 use crate::command::registry::Entry;
-use crate::command::{Call, Error, Flags, Outcome, save};
+use crate::command::{Call, Error, Flags, Outcome, monitor, save};
 use crate::keyspace::Db;
 use crate::protocol::{Reply, Request, Version};
 use crate::scripting::{Callee, Engine, Failure, Host, Refusal, ScriptFlags};
@@ -39,6 +39,7 @@ pub fn run(
     let request = call.request;
     let (first, end) = (3, 3 + keys);
     let (database, version) = (call.client.database, call.client.version);
+    call.client.called_by_script.clear();
     let mut host = Run {
         database,
         rights,
@@ -208,6 +209,8 @@ impl Host for Run<'_, '_> {
         if inner.is_propagated() {
             inner.propagate(before);
         }
+        inner.remember();
+        monitor::note(instance, inner.client, entry.row, request);
         self.database = inner.client.database;
         let ticks = instance.telemetry.clock.raw().saturating_sub(began);
         let is_tracked = inner.config.telemetry.latency_tracking;
