@@ -80,6 +80,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
         config: &config,
         telemetry: &instance.telemetry,
         clients: &instance.clients,
+        tracking: &instance.tracking,
         keyspace: &instance.keyspace,
         databases: &databases,
         commands: &names,

@@ -276,6 +276,7 @@ impl Batch<'_> {
         }
         let effects = &self.stats.effects;
         trim(self.instance, &effects.invalidations, TRIMMED_AT_ONCE);
+        effects.invalidations.take_own(&mut client.pushes);
     }
 }
 

@@ -234,6 +234,7 @@ impl Batch<'_> {
                 call.propagate(before);
             }
             monitor::show(self.instance, call.client, entry.row, call.request);
+            call.remember();
             call.db.index = call.client.database;
             call.db.touch = !call.client.no_touch;
             if may_change_config(entry)
@@ -254,6 +255,7 @@ impl Batch<'_> {
         if is_propagated {
             call.submit(before_all);
         }
+        call.invalidate();
         Ok(())
     }
 }

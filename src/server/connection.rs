@@ -127,7 +127,7 @@ impl Connection {
         }
         let worker = Rc::clone(&self.worker);
         if self.local.has_mail() {
-            if !self.deliver(&worker) {
+            if !self.deliver(&worker, &mut worker.scratch.borrow_mut().replies) {
                 return Poll::Ready(Turn::Closed);
             }
             if self.is_held {
@@ -163,6 +163,12 @@ impl Connection {
         };
         worker.stats().reads.add(1);
         worker.stats().bytes_in.add(read as u64);
+        // What others had for the client before they were answered goes in front of what it asked since, or it could take an answer for
+        // newer than what contradicts it.
+        worker.take_signals();
+        if self.local.has_mail() && !self.deliver(&worker, &mut scratch.replies) {
+            return Poll::Ready(Turn::Closed);
+        }
         Poll::Ready(self.handle(&worker, scratch, read))
     }
 
@@ -389,8 +395,7 @@ impl Connection {
     }
 
     /// Sends what others have for the client; answers whether it may go on.
-    fn deliver(&mut self, worker: &Worker) -> bool {
-        let replies = &mut worker.scratch.borrow_mut().replies;
+    fn deliver(&mut self, worker: &Worker, replies: &mut Vec<u8>) -> bool {
         while self.local.has_mail() {
             self.local.take_mail(replies, FLUSH_AT);
             let sent = self.send(worker, replies);
@@ -443,7 +448,7 @@ impl Connection {
         self.local.park(cx.waker());
         let mut goes_on = !self.local.is_killed();
         if goes_on && self.local.has_mail() {
-            goes_on = self.deliver(&worker);
+            goes_on = self.deliver(&worker, &mut worker.scratch.borrow_mut().replies);
         }
         if goes_on && !self.output.is_empty() && !self.is_held {
             goes_on = !self.poll_flush(cx).is_ready_err() && self.settle(&worker);

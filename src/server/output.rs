@@ -47,9 +47,22 @@ impl Output {
     }
 
     /// Sends `replies` behind what waits already, as far as the socket takes them, and keeps the rest. `replies` is
-    /// empty afterwards.
+    /// empty afterwards, also if that fails: others use it next.
     #[inline]
     pub fn send(&mut self, stream: &Stream, replies: &mut Vec<u8>) -> io::Result<usize> {
+        let sent = self.send_now(stream, replies);
+        if let Ok(sent) = sent
+            && sent < replies.len()
+        {
+            self.keep(replies, sent);
+        }
+        replies.clear();
+        sent
+    }
+
+    /// Sends as much of `replies` as the socket takes, if nothing waits already.
+    #[inline]
+    fn send_now(&self, stream: &Stream, replies: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         if self.is_empty() {
             while sent < replies.len() {
@@ -61,10 +74,6 @@ impl Output {
                 }
             }
         }
-        if sent < replies.len() {
-            self.keep(replies, sent);
-        }
-        replies.clear();
         Ok(sent)
     }
 

@@ -236,6 +236,14 @@ impl Worker {
         came
     }
 
+    /// Takes all signals that are there, so that what they bring has reached the connections' mail.
+    pub fn take_signals(&self) {
+        let mut signals = self.signals.borrow_mut();
+        while let Ok(signal) = signals.try_recv() {
+            self.heed(signal);
+        }
+    }
+
     fn heed(&self, signal: Signal) {
         let connections = self.connections.borrow();
         match signal {

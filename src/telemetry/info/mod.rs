@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::Telemetry;
 use super::memory::MemoryReport;
 use crate::clients;
+use crate::clients::tracking::Tracking;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::keyspace::shard::Counts;
@@ -33,6 +34,8 @@ pub struct Sources<'a> {
     pub telemetry: &'a Telemetry,
     /// The connected clients.
     pub clients: &'a clients::Registry,
+    /// Who keeps copies of keys.
+    pub tracking: &'a Tracking,
     /// The keys' home, for what it counts itself.
     pub keyspace: &'a Keyspace,
     /// What each database holds.

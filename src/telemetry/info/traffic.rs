@@ -17,7 +17,7 @@ pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
         client_recent_max_input_buffer: held().map(|held| held.input()).fold(input, usize::max),
         client_recent_max_output_buffer: held().map(|held| held.output).fold(output, usize::max),
         blocked_clients: clients.iter().filter(|client| client.blocked.load(Relaxed)).count(),
-        tracking_clients: 0,
+        tracking_clients: sources.tracking.trackers(),
         clients_in_timeout_table: 0,
         total_blocking_keys: 0,
         total_blocking_keys_on_nokey: 0,
@@ -29,6 +29,7 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
     let rates = telemetry.rates();
     let expiry = &sources.keyspace.expiry;
     let moves = &sources.keyspace.defragmentation;
+    let tracked = sources.tracking.total();
     let reads = telemetry.sum(|worker| &worker.reads);
     let busy: u64 = (0..sources.commands.len())
         .map(|id| telemetry.command(id).micros)
@@ -73,9 +74,9 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
         active_defrag_key_misses: moves.left.load(Relaxed),
         total_active_defrag_time: 0,
         current_active_defrag_time: 0,
-        tracking_total_keys: 0,
-        tracking_total_items: 0,
-        tracking_total_prefixes: 0,
+        tracking_total_keys: tracked.keys,
+        tracking_total_items: tracked.clients,
+        tracking_total_prefixes: sources.tracking.prefixes(),
         unexpected_error_replies: 0,
         total_error_replies: telemetry.sum(|worker| &worker.errors),
         dump_payload_sanitizations: 0,
