@@ -37,4 +37,5 @@ mod snapshots;
 mod sort;
 mod strings;
 mod transactions;
+mod users;
 mod zsets;
