@@ -79,7 +79,8 @@ impl Connection {
     /// Sends the answer and runs what came behind the call.
     fn resume(&mut self, worker: &Worker, answer: Answer) -> Turn {
         self.client.wait = None;
-        let replies = &mut worker.scratch.borrow_mut().replies;
+        let scratch = &mut *worker.scratch.borrow_mut();
+        let replies = &mut scratch.replies;
         let flow = worker.batch().answer(&mut self.client, answer, replies);
         let sent = self.send(worker, replies);
         shrink(replies);
@@ -89,7 +90,7 @@ impl Connection {
         if flow == Flow::Close {
             return Turn::Closing;
         }
-        self.handle(worker, &mut worker.scratch.borrow_mut(), 0)
+        self.handle(worker, scratch, 0)
     }
 
     /// Ends the wait of a client that has gone.
