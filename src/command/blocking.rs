@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::call::KeyHashes;
 use super::dispatch::{Batch, Flow};
+use super::instance::unix_millis;
 use super::locks::Hashes;
 use super::{Call, Error, wait};
 use crate::clients::{Answer, Client, Handle, Wait, Waiting};
@@ -170,14 +171,17 @@ impl Batch<'_> {
     /// other keys, and they are served from these, too.
     #[cold]
     pub fn serve_waiting(&mut self) {
-        // The command before this has been counted, and this is not its time.
         let mut out = Vec::new();
+        // What was filled may have died while the command went on.
+        let began = std::mem::replace(&mut self.moment.now, unix_millis());
         while let Some(ready) = self.stats.effects.ready.next() {
             let (database, key) = (ready.0, Key::new(&ready.1));
             while let Some(waiter) = self.longest_waiting(database, key) {
                 out = self.serve(database, key, waiter, out);
             }
         }
+        self.moment.now = began;
+        // What took place here is not the time of the next command.
         self.tick = self.instance.telemetry.clock.raw();
     }
 
