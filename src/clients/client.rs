@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::registry::Handle;
 use super::transaction::{Transaction, Watching};
+use super::waiting::Wait;
 use crate::keyspace::Keyspace;
 use crate::protocol::Version;
 
@@ -66,6 +67,8 @@ pub struct Client {
     pub written: u64,
     /// The keys of WATCH.
     pub watching: Option<Box<Watching>>,
+    /// The call that waits, if one does. Nothing else runs meanwhile.
+    pub wait: Option<Box<Wait>>,
     /// The part that others see.
     pub handle: Arc<Handle>,
 }
@@ -88,6 +91,7 @@ impl Client {
             transaction: None,
             written: 0,
             watching: None,
+            wait: None,
             handle,
         }
     }
@@ -101,10 +105,11 @@ impl Client {
         self.written = written;
     }
 
-    /// What its transaction and its watches take, in bytes.
+    /// What its transaction, its watches and its wait take, in bytes.
     pub fn memory(&self) -> usize {
         let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());
-        transaction + self.watching.as_ref().map_or(0, |it| it.memory())
+        let wait = self.wait.as_ref().map_or(0, |it| it.memory);
+        transaction + wait + self.watching.as_ref().map_or(0, |it| it.memory())
     }
 
     /// Whether a key that it watches has changed.

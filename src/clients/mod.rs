@@ -10,6 +10,7 @@ mod memory;
 mod pause;
 mod registry;
 mod transaction;
+mod waiting;
 
 pub use client::{Class, Client, ReplyMode};
 pub use delivery::{Courier, Recipients, Signal};
@@ -18,3 +19,4 @@ pub use memory::{Footprint, Memory};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Handle, Kind, Names, Registry};
 pub use transaction::{Queued, Transaction, WatchedKey, Watching};
+pub use waiting::{Answer, Hashes, Wait, Waiting};

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use super::client::Client;
 use super::delivery::{Courier, Recipients, Signal};
 use super::memory::{Account, Memory};
+use super::waiting::{Hashes, Waiting};
 use crate::protocol::Version;
 
 /// How a client came in.
@@ -102,12 +103,14 @@ pub struct Handle {
     pub queued: AtomicI32,
     /// Whether a key that it watches was seen to have changed.
     pub watch_is_broken: AtomicBool,
-    /// Whether its next command waits for something.
+    /// Whether a command of it waits for something.
     pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
     pub killed: AtomicBool,
     /// The way to it.
     pub courier: Courier,
+    /// The call that waits to be served, until somebody answers it.
+    waiting: Mutex<Option<Box<Waiting>>>,
 }
 
 impl Handle {
@@ -132,6 +135,37 @@ impl Handle {
         self.queued.store(queued, Relaxed);
         self.watch_is_broken
             .store(client.watch_is_broken(), Relaxed);
+    }
+
+    /// Lets others answer a call of it.
+    pub fn wait(&self, waiting: Box<Waiting>) {
+        self.blocked.store(true, Relaxed);
+        *self.waiting.lock() = Some(waiting);
+    }
+
+    /// The hashes of the keys of the call with this ticket, if it still waits.
+    pub fn awaits(&self, ticket: u64) -> Option<Hashes> {
+        let waiting = self.waiting.lock();
+        let waiting = waiting
+            .as_ref()
+            .filter(|waiting| waiting.ticket == ticket)?;
+        Some(waiting.hashes.clone())
+    }
+
+    /// Takes the call with this ticket, or any, to answer it; `None` if it does not wait any more.
+    pub fn claim(&self, ticket: Option<u64>) -> Option<Box<Waiting>> {
+        let mut waiting = self.waiting.lock();
+        let claimed = waiting.take_if(|it| ticket.is_none_or(|ticket| it.ticket == ticket));
+        if claimed.is_some() {
+            self.blocked.store(false, Relaxed);
+        }
+        claimed
+    }
+
+    /// Whether a call of it waits for a limited time.
+    pub fn has_deadline(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.as_ref().is_some_and(|waiting| waiting.has_deadline)
     }
 
     /// Ends the connection soon.
@@ -180,6 +214,7 @@ impl Registry {
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             courier,
+            waiting: Mutex::default(),
         });
         self.clients.insert(id, Arc::clone(&handle));
         handle

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
+use super::blocking::Patience;
 use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
 use super::instance::Instance;
@@ -56,6 +57,8 @@ pub enum Flow {
     Next,
     /// This one did not run and has to wait: clients are paused.
     Postponed,
+    /// This one waits to be answered, and those behind it wait with it.
+    Blocked,
     /// The connection ends after what was replied so far.
     Close,
 }
@@ -175,7 +178,16 @@ impl<'a> Batch<'a> {
         if may_change_config(entry) {
             self.config = self.instance.config.load();
         }
-        self.account(entry, &mut Reply::new(out, client.version), start, &outcome);
+        let is_blocked = client.wait.is_some();
+        if !is_blocked {
+            self.account(entry, &mut Reply::new(out, client.version), start, &outcome);
+        }
+        if self.stats.effects.ready.any() {
+            self.serve_waiting();
+        }
+        if is_blocked {
+            return Flow::Blocked;
+        }
         self.finish(client, start, out)
     }
 
@@ -210,7 +222,7 @@ impl<'a> Batch<'a> {
 
     /// Takes a reply back that the client does not want, and tells how to go on.
     #[inline]
-    fn finish(&self, client: &mut Client, start: usize, out: &mut Vec<u8>) -> Flow {
+    pub(super) fn finish(&self, client: &mut Client, start: usize, out: &mut Vec<u8>) -> Flow {
         match client.reply_mode {
             // Asking to skip the next one is not answered either.
             ReplyMode::On | ReplyMode::SkipNext => {}
@@ -335,6 +347,25 @@ impl<'a> Batch<'a> {
         };
         let writes = entry.row.flags.contains(Flags::WRITE);
         let db = self.db(client, locked, writes);
+        self.run_locked(client, entry, request, hashes, db, Patience::Waits, out)
+    }
+
+    /// Runs a command whose keys' shards are locked, and lets go of them.
+    #[inline]
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_locked<'k>(
+        &'k self,
+        client: &'k mut Client,
+        entry: &'k Entry,
+        request: Request<'k>,
+        hashes: KeyHashes<'k>,
+        db: Db<'k>,
+        patience: Patience<'k>,
+        out: &'k mut Vec<u8>,
+    ) -> Outcome
+    where
+        'a: 'k,
+    {
         let mut call = Call {
             request,
             reply: Reply::bounded(out, client.version, client.reply_room),
@@ -345,6 +376,7 @@ impl<'a> Batch<'a> {
             config: &self.config,
             stats: self.stats,
             command: entry,
+            patience,
             hashes,
         };
         let before = call.changes();

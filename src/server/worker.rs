@@ -296,7 +296,7 @@ impl Worker {
         self.connections.borrow_mut().remove(&id);
     }
 
-    /// Ends the connections that were silent for longer than `timeout`.
+    /// Ends the connections that were silent for longer than `timeout`, but for those that are blocked.
     fn end_idle(&self) {
         let limit = u64::from(self.config().network.timeout) * 1000;
         if limit == 0 {
@@ -307,7 +307,8 @@ impl Worker {
             let Some(handle) = self.instance.clients.get(id) else {
                 continue;
             };
-            if now.saturating_sub(handle.last_interaction.load(Relaxed)) > limit {
+            let silent = now.saturating_sub(handle.last_interaction.load(Relaxed));
+            if silent > limit && !handle.blocked.load(Relaxed) {
                 debug!("Closing idle client {id} at {}", handle.kind.peer());
                 connection.kill();
             }
