@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::registry::Handle;
 use super::tracking;
 use super::transaction::{Transaction, Watching};
+use super::waiting::Wait;
 use crate::keyspace::Keyspace;
 use crate::protocol::Version;
 
@@ -75,6 +76,8 @@ pub struct Client {
     pub tracking: tracking::Choice,
     /// The keys of WATCH.
     pub watching: Option<Box<Watching>>,
+    /// The call that waits, if one does. Nothing else runs meanwhile.
+    pub wait: Option<Box<Wait>>,
     /// The part that others see.
     pub handle: Arc<Handle>,
 }
@@ -101,6 +104,7 @@ impl Client {
             written: 0,
             tracking: tracking::Choice::default(),
             watching: None,
+            wait: None,
             handle,
         }
     }
@@ -114,10 +118,11 @@ impl Client {
         self.written = written;
     }
 
-    /// What its transaction and its watches take, in bytes.
+    /// What its transaction, its watches and its wait take, in bytes.
     pub fn memory(&self) -> usize {
         let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());
-        let transaction = transaction + self.tracking.memory();
+        let wait = self.wait.as_ref().map_or(0, |it| it.memory);
+        let transaction = transaction + wait + self.tracking.memory();
         transaction + self.watching.as_ref().map_or(0, |it| it.memory())
     }
 

@@ -13,6 +13,7 @@ mod pause;
 mod registry;
 pub mod tracking;
 mod transaction;
+mod waiting;
 
 pub use client::{Class, Client, ReplyMode};
 pub use delivery::{Courier, Recipients, Signal};
@@ -22,3 +23,4 @@ pub use monitors::Monitors;
 pub use pause::{Pause, PauseMode};
 pub use registry::{Handle, Kind, Names, Registry};
 pub use transaction::{Queued, Transaction, WatchedKey, Watching};
+pub use waiting::{Answer, Hashes, Wait, Waiting};

@@ -17,6 +17,7 @@ use super::client::Client;
 use super::delivery::{Courier, Recipients, Signal};
 use super::memory::{Account, Memory};
 use super::tracking;
+use super::waiting::{Hashes, Waiting};
 use crate::protocol::Version;
 
 /// How a client came in.
@@ -105,7 +106,7 @@ pub struct Handle {
     pub watch_is_broken: AtomicBool,
     /// Whether it is shown what the others do.
     pub is_monitor: AtomicBool,
-    /// Whether its next command waits for something.
+    /// Whether a command of it waits for something.
     pub blocked: AtomicBool,
     /// CLIENT TRACKING.
     pub tracking: tracking::Shown,
@@ -115,6 +116,8 @@ pub struct Handle {
     is_leaving: AtomicBool,
     /// The way to it.
     pub courier: Courier,
+    /// The call that waits to be served, until somebody answers it.
+    waiting: Mutex<Option<Box<Waiting>>>,
 }
 
 impl Handle {
@@ -159,6 +162,37 @@ impl Handle {
     /// Whether it has subscribed to anything.
     pub fn has_subscribed(&self) -> bool {
         false
+    }
+
+    /// Lets others answer a call of it.
+    pub fn wait(&self, waiting: Box<Waiting>) {
+        self.blocked.store(true, Relaxed);
+        *self.waiting.lock() = Some(waiting);
+    }
+
+    /// The hashes of the keys of the call with this ticket, if it still waits.
+    pub fn awaits(&self, ticket: u64) -> Option<Hashes> {
+        let waiting = self.waiting.lock();
+        let waiting = waiting
+            .as_ref()
+            .filter(|waiting| waiting.ticket == ticket)?;
+        Some(waiting.hashes.clone())
+    }
+
+    /// Takes the call with this ticket, or any, to answer it; `None` if it does not wait any more.
+    pub fn claim(&self, ticket: Option<u64>) -> Option<Box<Waiting>> {
+        let mut waiting = self.waiting.lock();
+        let claimed = waiting.take_if(|it| ticket.is_none_or(|ticket| it.ticket == ticket));
+        if claimed.is_some() {
+            self.blocked.store(false, Relaxed);
+        }
+        claimed
+    }
+
+    /// Whether a call of it waits for a limited time.
+    pub fn has_deadline(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.as_ref().is_some_and(|waiting| waiting.has_deadline)
     }
 
     /// Ends the connection soon.
@@ -210,6 +244,7 @@ impl Registry {
             killed: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             courier,
+            waiting: Mutex::default(),
         });
         self.clients.insert(id, Arc::clone(&handle));
         handle

@@ -1,5 +1,6 @@
 //! One call of a command: its arguments, its locked keys, its reply, and who asked.
 
+use super::blocking::Patience;
 use super::error::Error;
 use super::instance::Instance;
 use super::registry::Entry as CommandEntry;
@@ -29,6 +30,8 @@ pub struct Call<'a> {
     pub stats: &'a WorkerStats,
     /// The command, found by name.
     pub command: &'a CommandEntry,
+    /// Whether the call may wait for what it does not find.
+    pub patience: Patience<'a>,
     /// Hashes of the keys, in the order in which the row's first specification finds them.
     pub(super) hashes: KeyHashes<'a>,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::connection::client_name;
 use super::{Call, Categories, Command, Error, Flags, Group, Instance, Outcome, help, tracking};
-use crate::clients::{Class, Handle, PauseMode, ReplyMode, line, seconds_since};
+use crate::clients::{Answer, Class, Handle, PauseMode, ReplyMode, line, seconds_since};
 use crate::protocol::{Request, number};
 
 /// What the rows of this family have in common.
@@ -149,6 +149,16 @@ pub const COMMANDS: &[Command] = &[Command {
         tracking::TRACKING,
         tracking::TRACKINGINFO,
         Command {
+            name: "unblock",
+            run: unblock,
+            arity: -3,
+            since: "5.0.0",
+            summary: "Ends the wait of another connection, as if its time were over or with an error.",
+            complexity: "O(log N) where N is the number of connections",
+            syntax: "client-id<integer> [unblock-type: TIMEOUT | ERROR]",
+            ..OPERATORS
+        },
+        Command {
             name: "unpause",
             run: unpause,
             arity: 2,
@@ -265,6 +275,34 @@ fn pause(call: &mut Call<'_>) -> Outcome {
     let until = until.ok_or(Error::text("ERR timeout is out of range"))?;
     call.instance.pause.start(mode, until, now);
     call.reply.ok();
+    Ok(())
+}
+
+fn unblock(call: &mut Call<'_>) -> Outcome {
+    let answer: fn(_) -> _ = match call.len() {
+        3 => Answer::TimedOut,
+        4 if call.is(3, "TIMEOUT") => Answer::TimedOut,
+        4 if call.is(3, "ERROR") => Answer::GivenUp,
+        4 => {
+            return Err(Error::text(
+                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+        _ => {
+            return Err(Error::quoting(
+                "ERR unknown subcommand or wrong number of arguments for '",
+                call.arg(1),
+                "'. Try CLIENT HELP.",
+            ));
+        }
+    };
+    let client = u64::try_from(call.int(2)?).ok();
+    let client = client.and_then(|id| call.instance.clients.get(id));
+    let waiting = client.and_then(|client| client.claim(None));
+    call.reply.count(waiting.iter().count());
+    if let Some(waiting) = waiting {
+        waiting.end(answer);
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
+use super::blocking::Patience;
 use super::call::{Call, KeyHashes};
 use super::error::{Error, until_zero};
 use super::instance::{Instance, unix_millis};
@@ -59,6 +60,8 @@ pub enum Flow {
     Next,
     /// This one did not run and has to wait: clients are paused.
     Postponed,
+    /// This one waits to be answered, and those behind it wait with it.
+    Blocked,
     /// The connection ends after what was replied so far.
     Close,
 }
@@ -198,8 +201,17 @@ impl<'a> Batch<'a> {
         if client.tracking.remembers() {
             self.end_tracked(client, entry);
         }
-        let mut reply = Reply::new(out, client.version);
-        self.account(client, entry, prepared.request, &mut reply, start, &outcome);
+        let is_blocked = client.wait.is_some();
+        if !is_blocked {
+            let mut reply = Reply::new(out, client.version);
+            self.account(client, entry, prepared.request, &mut reply, start, &outcome);
+        }
+        if self.stats.effects.ready.any() {
+            self.serve_waiting();
+        }
+        if is_blocked {
+            return Flow::Blocked;
+        }
         self.finish(client, start, out)
     }
 
@@ -265,7 +277,7 @@ impl<'a> Batch<'a> {
 
     /// Takes a reply back that the client does not want, and tells how to go on.
     #[inline]
-    fn finish(&self, client: &mut Client, start: usize, out: &mut Vec<u8>) -> Flow {
+    pub(super) fn finish(&self, client: &mut Client, start: usize, out: &mut Vec<u8>) -> Flow {
         match client.reply_mode {
             // Asking to skip the next one is not answered either.
             ReplyMode::On | ReplyMode::SkipNext => {}
@@ -403,6 +415,25 @@ impl<'a> Batch<'a> {
         };
         let writes = entry.row.flags.contains(Flags::WRITE);
         let db = self.db(client, locked, writes);
+        self.run_locked(client, entry, request, hashes, db, Patience::Waits, out)
+    }
+
+    /// Runs a command whose keys' shards are locked, and lets go of them.
+    #[inline]
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_locked<'k>(
+        &'k self,
+        client: &'k mut Client,
+        entry: &'k Entry,
+        request: Request<'k>,
+        hashes: KeyHashes<'k>,
+        db: Db<'k>,
+        patience: Patience<'k>,
+        out: &'k mut Vec<u8>,
+    ) -> Outcome
+    where
+        'a: 'k,
+    {
         let mut call = Call {
             request,
             reply: Reply::bounded(out, client.version, client.reply_room),
@@ -413,6 +444,7 @@ impl<'a> Batch<'a> {
             config: &self.config,
             stats: self.stats,
             command: entry,
+            patience,
             hashes,
         };
         let before = call.changes();
@@ -423,7 +455,10 @@ impl<'a> Batch<'a> {
         }
         call.remember();
         call.invalidate();
-        monitor::show(self.instance, call.client, entry.row, request);
+        // Who has waited was shown when it began to.
+        if !matches!(patience, Patience::Served(_)) {
+            monitor::show(self.instance, call.client, entry.row, request);
+        }
         outcome
     }
 

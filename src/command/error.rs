@@ -69,6 +69,9 @@ pub enum Error {
     /// The key is not there.
     #[error("ERR no such key")]
     NoSuchKey,
+    /// A time to wait that is no number of seconds.
+    #[error("ERR timeout is not a float or out of range")]
+    NotTimeout,
     /// A database number that does not exist.
     #[error("ERR DB index is out of range")]
     DatabaseIndex,

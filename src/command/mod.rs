@@ -10,8 +10,10 @@
 //! - `propagate` adds a command that ran to what the append-only file repeats; [`replay`] repeats it.
 //! - [`instance`] is what all connections of one server share.
 //! - [`load`] says what the configuration means for data that come from disk or from a client.
+//! - [`blocking`] lets calls wait, and serves them.
 //! - [`random`] is what commands that answer random elements have in common.
 
+pub mod blocking;
 pub mod call;
 pub mod dispatch;
 pub mod error;
@@ -59,6 +61,7 @@ pub mod sort;
 pub mod string;
 pub mod tracking;
 pub mod transaction;
+pub mod wait;
 pub mod zset;
 
 use bitflags::bitflags;
@@ -98,6 +101,7 @@ pub static FAMILIES: &[&[Command]] = &[
     list::transfer::COMMANDS,
     list::read::COMMANDS,
     list::edit::COMMANDS,
+    list::blocking::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
     object::COMMANDS,
@@ -118,10 +122,12 @@ pub static FAMILIES: &[&[Command]] = &[
     string::counter::COMMANDS,
     string::lcs::COMMANDS,
     transaction::COMMANDS,
+    wait::COMMANDS,
     zset::member::COMMANDS,
     zset::whole::COMMANDS,
     zset::range::COMMANDS,
     zset::pop::COMMANDS,
+    zset::blocking::COMMANDS,
     zset::algebra::COMMANDS,
 ];
 

@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::{Call, Command, Flags, Group, Instance, Outcome};
+use super::blocking::Patience;
+use super::{Call, Command, Error, Flags, Group, Instance, Outcome};
 use crate::clients::{Client, Kind};
 use crate::protocol::{Request, inline};
 
@@ -27,6 +28,11 @@ pub const COMMANDS: &[Command] = &[Command {
 }];
 
 fn monitor(call: &mut Call<'_>) -> Outcome {
+    if call.patience == Patience::Hurries {
+        return Err(Error::text(
+            "ERR MONITOR isn't allowed for DENY BLOCKING client",
+        ));
+    }
     // Who watches already is not answered, as by Redis.
     if !call.client.is_monitor {
         call.client.is_monitor = true;

@@ -26,7 +26,7 @@ pub fn keys(
     Ok(first..first + count)
 }
 
-/// What LMPOP and ZMPOP are asked: `numkeys key [key ...] end [COUNT count]`.
+/// What LMPOP, ZMPOP and those of their kind that wait are asked: `numkeys key [key ...] end [COUNT count]`.
 #[derive(Debug)]
 pub struct NumberedPop<E> {
     /// The places of the keys.
@@ -37,15 +37,16 @@ pub struct NumberedPop<E> {
     pub count: usize,
 }
 
-/// Reads the arguments from the first on; `end` reads the word at a place.
+/// Reads the arguments from `place` on; `end` reads the word at a place.
 ///
 /// # Errors
 /// When they are not as they should be.
 pub fn pop<E>(
     call: &Call<'_>,
+    place: usize,
     end: impl FnOnce(&Call<'_>, usize) -> Result<E, Error>,
 ) -> Result<NumberedPop<E>, Error> {
-    let keys = keys(call, 1, Error::NumKeys, Error::Syntax)?;
+    let keys = keys(call, place, Error::NumKeys, Error::Syntax)?;
     let place = keys.end;
     if place == call.len() {
         return Err(Error::Syntax);

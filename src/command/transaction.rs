@@ -6,6 +6,7 @@
 
 use std::cell::OnceCell;
 
+use super::blocking::Patience;
 use super::call::{Call, KeyHashes};
 use super::dispatch::{Batch, may_change_config};
 use super::locks::{self, Hashes, Needs};
@@ -220,6 +221,7 @@ impl Batch<'_> {
             config: &config,
             stats: self.stats,
             command: exec,
+            patience: Patience::Hurries,
             hashes: KeyHashes::UNKNOWN,
         };
         let (is_propagated, before_all) = (call.is_propagated(), call.changes());

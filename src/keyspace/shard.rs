@@ -25,6 +25,7 @@ use super::expire;
 use super::observers::Observers;
 use super::reclaim::Reclaimer;
 use super::snapshot;
+use super::waiters::Waitroom;
 use super::watch::Presence;
 use crate::table::{Table, hash};
 
@@ -152,6 +153,8 @@ pub struct Keyspace {
     pub uncounted: Arc<AtomicU64>,
     /// What `allkeys-lhd` has learned.
     pub densities: Densities,
+    /// Who waits for keys.
+    pub waitroom: Waitroom,
     /// Whether a snapshot runs.
     pub snapshots: Arc<snapshot::Control>,
 }
@@ -183,6 +186,7 @@ impl Keyspace {
             evictions: evict::Statistics::default(),
             uncounted: Arc::default(),
             densities: Densities::default(),
+            waitroom: Waitroom::default(),
             snapshots: Arc::default(),
         }
     }

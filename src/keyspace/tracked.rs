@@ -153,9 +153,11 @@ impl Invalidations {
         debug_assert!(attached, "there is one audience");
     }
 
-    /// Names the client whose commands make changes from now on; 0 for none.
-    pub fn act_for(&self, client: u64) {
+    /// Names the client whose commands make changes from now on, 0 for none; answers which one it was before.
+    pub fn act_for(&self, client: u64) -> u64 {
+        let before = self.author.load(Relaxed);
         self.author.store(client, Relaxed);
+        before
     }
 
     /// Takes note of a change to a key, for those who want to know of all.

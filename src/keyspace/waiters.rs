@@ -9,12 +9,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
+use super::db::Key;
 use super::effects::{Class, Event};
 use super::entry::ValueRef;
+use super::shard::Locked;
 use super::watch::Presence;
 use crate::types::{Object, Packing};
 
@@ -144,6 +146,44 @@ impl Waiters {
             if self.is_awaited(database, key) && after(key) == Presence::Alive {
                 ready.note(database, key);
             }
+        }
+    }
+}
+
+/// What the waiters of all shards have in common.
+#[derive(Debug, Default)]
+pub struct Waitroom {
+    last_ticket: AtomicU64,
+    keys: AtomicUsize,
+}
+
+impl Waitroom {
+    /// A ticket for who begins to wait; the shards of the keys must be held, so that each line is in the order of its tickets.
+    pub fn ticket(&self) -> u64 {
+        self.last_ticket.fetch_add(1, Relaxed) + 1
+    }
+
+    /// How many keys are waited for.
+    pub fn keys(&self) -> usize {
+        self.keys.load(Relaxed)
+    }
+}
+
+impl Locked<'_> {
+    /// Adds a waiter to the line of a key, whose shard must be held.
+    pub fn join_line(&mut self, database: usize, key: Key<'_>, wanted: Wanted, waiter: Waiter) {
+        let waiters = &mut self.shard(key).observers.add().waiters;
+        if waiters.add(database, key.bytes, wanted, waiter) {
+            self.keyspace().waitroom.keys.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Takes a waiter out of the line of a key, whose shard must be held, if it is there.
+    pub fn leave_line(&mut self, database: usize, key: Key<'_>, ticket: u64) {
+        let observers = &mut self.shard(key).observers;
+        let was_last = observers.remove(|all| all.waiters.remove(database, key.bytes, ticket));
+        if was_last == Some(true) {
+            self.keyspace().waitroom.keys.fetch_sub(1, Relaxed);
         }
     }
 }

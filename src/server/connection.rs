@@ -5,6 +5,7 @@
 //! connection owns no buffer at all. Only a request that has not arrived whole, and replies that the client
 //! does not take, are kept with the connection.
 
+mod blocked;
 mod input;
 mod limits;
 
@@ -58,6 +59,8 @@ enum Turn {
     Done,
     /// The next request has to wait until clients are no longer paused.
     Postponed,
+    /// The last request waits to be answered.
+    Blocked,
     /// The client has to take replies before it is served further.
     Backlogged,
     /// Replies are to be flushed, then the connection closed.
@@ -100,6 +103,7 @@ impl Connection {
                     self.wait_for_resume().await;
                     self.run_kept()
                 }
+                Turn::Blocked => self.wait_for_answer().await,
                 Turn::Backlogged => {
                     self.wait_for_reader().await;
                     self.run_kept()
@@ -139,17 +143,7 @@ impl Connection {
             return Poll::Ready(Turn::Closed);
         }
         let scratch = &mut *worker.scratch.borrow_mut();
-        let read = match &mut self.input {
-            Some(input) if input.is_large() => poll_onto(&mut self.stream, cx, input),
-            input => {
-                let read = poll_into(&mut self.stream, cx, &mut scratch.read);
-                if let (Poll::Ready(Ok(read)), Some(input)) = (&read, input) {
-                    input.append(&scratch.read[..*read]);
-                }
-                read
-            }
-        };
-        let read = match read {
+        let read = match self.poll_read(cx, &worker, &mut scratch.read) {
             Poll::Pending => {
                 // Room may have been made in vain.
                 if self.input.is_some() && !self.settle(&worker) {
@@ -158,11 +152,9 @@ impl Connection {
                 self.local.park(cx.waker());
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Turn::Closed),
-            Poll::Ready(Ok(read)) => read,
+            Poll::Ready(None) => return Poll::Ready(Turn::Closed),
+            Poll::Ready(Some(read)) => read,
         };
-        worker.stats().reads.add(1);
-        worker.stats().bytes_in.add(read as u64);
         // What others had for the client before they were answered goes in front of what it asked since, or it could take an answer for
         // newer than what contradicts it.
         worker.take_signals();
@@ -170,6 +162,32 @@ impl Connection {
             return Poll::Ready(Turn::Closed);
         }
         Poll::Ready(self.handle(&worker, scratch, read))
+    }
+
+    /// Reads what is there, behind what is kept of a request, if something is; answers how much that was, and nothing if the
+    /// client has gone.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        buffer: &mut [u8],
+    ) -> Poll<Option<usize>> {
+        let read = match &mut self.input {
+            Some(input) if input.is_large() => poll_onto(&mut self.stream, cx, input),
+            input => {
+                let read = poll_into(&mut self.stream, cx, buffer);
+                if let (Poll::Ready(Ok(read)), Some(input)) = (&read, input) {
+                    input.append(&buffer[..*read]);
+                }
+                read
+            }
+        };
+        let read = ready!(read).ok().filter(|&read| read > 0);
+        if let Some(read) = read {
+            worker.stats().reads.add(1);
+            worker.stats().bytes_in.add(read as u64);
+        }
+        Poll::Ready(read)
     }
 
     /// Runs the requests in the input, or in the first `read` bytes of the worker's buffer.
@@ -225,6 +243,7 @@ impl Connection {
         match served {
             Served::Close => Turn::Closing,
             Served::Postponed => Turn::Postponed,
+            Served::Blocked => Turn::Blocked,
             Served::Backlogged => Turn::Backlogged,
             Served::All(_) if self.is_backlogged(worker) => Turn::Backlogged,
             Served::All(_) => Turn::Done,
@@ -277,13 +296,15 @@ impl Connection {
                     Err(error) => break Stop::Malformed(error),
                 }
             };
-            if let Some((flow, start)) = self.run_group(&mut batch, bytes, &group, spans, replies) {
-                if flow == Flow::Postponed {
-                    *parser = Parser::default();
-                    spans.clear();
-                    return (start, Served::Postponed);
-                }
-                return (bytes.len(), Served::Close);
+            if let Some((flow, at)) = self.run_group(&mut batch, bytes, &group, spans, replies) {
+                let served = match flow {
+                    Flow::Next | Flow::Close => return (bytes.len(), Served::Close),
+                    Flow::Postponed => Served::Postponed,
+                    Flow::Blocked => Served::Blocked,
+                };
+                *parser = Parser::default();
+                spans.clear();
+                return (at, served);
             }
             spans.drain(..first_span);
             at = next;
@@ -298,6 +319,7 @@ impl Connection {
                     match self.run_inline(&mut batch, &bytes[start..end], replies) {
                         Flow::Next => at = end,
                         Flow::Postponed => return (start, Served::Postponed),
+                        Flow::Blocked => return (end, Served::Blocked),
                         Flow::Close => return (bytes.len(), Served::Close),
                     }
                 }
@@ -315,7 +337,7 @@ impl Connection {
         }
     }
 
-    /// Runs a group; answers where and how it was left before its end.
+    /// Runs a group; answers how it was left before its end, and where to go on.
     fn run_group(
         &mut self,
         batch: &mut Batch<'_>,
@@ -337,6 +359,7 @@ impl Connection {
         for (prepared, place) in prepared.iter().zip(group) {
             match batch.run(&mut self.client, prepared, replies) {
                 Flow::Next => {}
+                Flow::Blocked => return Some((Flow::Blocked, place.end)),
                 flow => return Some((flow, place.start)),
             }
         }
@@ -493,6 +516,8 @@ enum Served {
     All(usize),
     /// A request has to wait.
     Postponed,
+    /// A request waits to be answered.
+    Blocked,
     /// A request has to wait until the client has taken replies.
     Backlogged,
     /// The connection is to end.
@@ -503,7 +528,7 @@ impl Served {
     fn missing(&self) -> usize {
         match self {
             Served::All(missing) => *missing,
-            Served::Postponed | Served::Backlogged | Served::Close => 0,
+            Served::Postponed | Served::Blocked | Served::Backlogged | Served::Close => 0,
         }
     }
 }

@@ -304,7 +304,7 @@ impl Worker {
         self.connections.borrow_mut().remove(&id);
     }
 
-    /// Ends the connections that were silent for longer than `timeout`.
+    /// Ends the connections that were silent for longer than `timeout`, but for those that are blocked.
     fn end_idle(&self) {
         let limit = u64::from(self.config().network.timeout) * 1000;
         if limit == 0 {
@@ -315,10 +315,9 @@ impl Worker {
             let Some(handle) = self.instance.clients.get(id) else {
                 continue;
             };
-            let is_silent_by_nature = handle.is_monitor.load(Relaxed);
-            if !is_silent_by_nature
-                && now.saturating_sub(handle.last_interaction.load(Relaxed)) > limit
-            {
+            let silent = now.saturating_sub(handle.last_interaction.load(Relaxed));
+            let may_be_silent = handle.blocked.load(Relaxed) || handle.is_monitor.load(Relaxed);
+            if silent > limit && !may_be_silent {
                 debug!("Closing idle client {id} at {}", handle.kind.peer());
                 connection.kill();
             }

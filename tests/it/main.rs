@@ -40,4 +40,5 @@ mod sort;
 mod strings;
 mod tracking;
 mod transactions;
+mod users;
 mod zsets;

@@ -1,8 +1,9 @@
 //! The ends of a list: LPUSH, RPUSH, LPUSHX, RPUSHX, LPOP, RPOP, LMPOP.
 
-use super::{ROW, end, layout, popped, pushed};
+use super::{ROW, TAKES, end, layout, pop_command, popped, pushed};
 use crate::command::numkeys::{self, NumberedPop};
 use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
+use crate::keyspace::Key;
 use crate::types::Collection;
 use crate::types::list::{End, List};
 
@@ -77,9 +78,6 @@ const POP: Command = Command {
     syntax: "key [count]",
     ..ROW
 };
-
-/// What happens to a list from which elements are taken.
-const TAKES: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE);
 
 fn lpush(call: &mut Call<'_>) -> Outcome {
     push(call, End::Front)
@@ -159,33 +157,44 @@ fn pop(call: &mut Call<'_>, end: End) -> Outcome {
 }
 
 fn lmpop(call: &mut Call<'_>) -> Outcome {
-    let NumberedPop { keys, end, count } = numkeys::pop(call, end)?;
-    let layout = layout(call);
+    let NumberedPop { keys, end, count } = numkeys::pop(call, 1, end)?;
     for place in keys {
         let key = call.key(place);
-        let removed = call.db.update::<List, _>(key, |list| {
-            let taken = count.min(list.view().len());
-            call.reply.array(2);
-            call.reply.bulk(key.bytes);
-            call.reply.array(taken);
-            list.pop(end, taken, &layout, |element| {
-                element.answer(&mut call.reply);
-            });
-            (taken, list.is_empty())
-        })?;
-        if let Some((taken, emptied)) = removed {
-            call.db.removed(key, popped(end), taken, emptied);
-            // The other keys were not there, or were not looked at.
-            let mut room = itoa::Buffer::new();
-            let name: &[u8] = match end {
-                End::Front => b"LPOP",
-                End::Back => b"RPOP",
-            };
-            let scribe = call.db.scribe();
-            scribe.instead(&[name, key.bytes, room.format(taken).as_bytes()]);
+        if pop_named(call, key, end, count)? {
             return Ok(());
         }
     }
     call.reply.null_array();
     Ok(())
+}
+
+/// Removes up to `count` elements at an end of a list and answers its key and them; answers nothing if the key is not there, and
+/// tells whether it is.
+pub(super) fn pop_named(
+    call: &mut Call<'_>,
+    key: Key<'_>,
+    end: End,
+    count: usize,
+) -> Result<bool, Error> {
+    let layout = layout(call);
+    let removed = call.db.update::<List, _>(key, |list| {
+        let taken = count.min(list.view().len());
+        call.reply.array(2);
+        call.reply.bulk(key.bytes);
+        call.reply.array(taken);
+        list.pop(end, taken, &layout, |element| {
+            element.answer(&mut call.reply);
+        });
+        (taken, list.is_empty())
+    })?;
+    let Some((taken, emptied)) = removed else {
+        return Ok(false);
+    };
+    call.db.removed(key, popped(end), taken, emptied);
+    // Other keys were not there, or were not looked at.
+    let mut room = itoa::Buffer::new();
+    let count = room.format(taken).as_bytes();
+    let scribe = call.db.scribe();
+    scribe.instead(&[pop_command(end), key.bytes, count]);
+    Ok(true)
 }

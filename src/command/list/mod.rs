@@ -1,9 +1,11 @@
 //! List commands, by where they touch the list.
 //!
-//! - [`ends`] adds and removes at either end: LPUSH, RPOP, LMPOP and their kin; [`transfer`] moves from one list to another.
+//! - [`ends`] adds and removes at either end: LPUSH, RPOP, LMPOP and their kin; [`transfer`] moves from one list to another;
+//!   [`blocking`] does the same for clients that wait for elements.
 //! - [`read`] changes nothing: LLEN, LINDEX, LRANGE, LPOS.
 //! - [`edit`] works anywhere inside: LSET, LINSERT, LREM, LTRIM.
 
+pub mod blocking;
 pub mod edit;
 pub mod ends;
 pub mod read;
@@ -11,7 +13,7 @@ pub mod transfer;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Call, Command, Error, Group, Instance};
+use super::{Call, Command, Error, Group, Instance, KeyFlags};
 use crate::config::Config;
 use crate::keyspace::effects::Event;
 use crate::types::list::{End, Layout};
@@ -21,6 +23,9 @@ const ROW: Command = Command {
     group: Group::List,
     ..Command::DEFAULT
 };
+
+/// What happens to a list from which elements are taken.
+const TAKES: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE);
 
 /// How lists are to be laid out now.
 #[inline]
@@ -46,6 +51,14 @@ fn end(call: &Call<'_>, place: usize) -> Result<End, Error> {
         Ok(End::Back)
     } else {
         Err(Error::Syntax)
+    }
+}
+
+/// The command that removes elements at an end.
+fn pop_command(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LPOP",
+        End::Back => b"RPOP",
     }
 }
 

@@ -1,7 +1,7 @@
 //! From one list to another, or from one end of a list to the other: LMOVE, and RPOPLPUSH, which it replaced.
 
-use super::{ROW, end, layout, popped, pushed};
-use crate::command::{Call, Command, Deprecated, Flags, KeyFlags, KeySpec, Outcome};
+use super::{ROW, TAKES, end, layout, popped, pushed};
+use crate::command::{Call, Command, Deprecated, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::effects::Event;
 use crate::types::Collection;
 use crate::types::list::{End, Layout, List};
@@ -32,13 +32,11 @@ pub const COMMANDS: &[Command] = &[
     },
 ];
 
-const TRANSFER: Command = Command {
+/// What these rows have in common with those that wait.
+pub(super) const TRANSFER: Command = Command {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
-        KeySpec::at(
-            1,
-            KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
-        ),
+        KeySpec::at(1, TAKES),
         KeySpec::at(2, KeyFlags::RW.union(KeyFlags::INSERT)),
     ],
     ..ROW
@@ -46,19 +44,27 @@ const TRANSFER: Command = Command {
 
 fn lmove(call: &mut Call<'_>) -> Outcome {
     let (from, to) = (end(call, 3)?, end(call, 4)?);
-    transfer(call, from, to)
+    transfer_or_null(call, from, to)
 }
 
 fn rpoplpush(call: &mut Call<'_>) -> Outcome {
-    transfer(call, End::Back, End::Front)
+    transfer_or_null(call, End::Back, End::Front)
 }
 
-fn transfer(call: &mut Call<'_>, from: End, to: End) -> Outcome {
+fn transfer_or_null(call: &mut Call<'_>, from: End, to: End) -> Outcome {
+    if !transfer(call, from, to)? {
+        call.reply.null();
+    }
+    Ok(())
+}
+
+/// Moves an element between the lists that the first two arguments name, and answers it; answers nothing if there is no source,
+/// and tells whether there is.
+pub(super) fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, Error> {
     let (source, destination, layout) = (call.key(1), call.key(2), layout(call));
     let db = &mut call.db;
     let Some(entry) = db.write(source) else {
-        call.reply.null();
-        return Ok(());
+        return Ok(false);
     };
     entry.as_ref().collection::<List>()?;
     if let Some(entry) = db.write(destination) {
@@ -84,7 +90,7 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Outcome {
         db.changed_too(source, Event::DEL);
     }
     call.reply.bulk(&element);
-    Ok(())
+    Ok(true)
 }
 
 /// Removes the element at an end.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::refused;
 use crate::clients::Client;
+use crate::command::blocking::Patience;
 use crate::command::call::KeyHashes;
 use crate::command::locks::{Hashes, Locks, Needs};
 use crate::command::registry::Entry;
@@ -201,6 +202,7 @@ impl Host for Run<'_, '_> {
             config: call.config,
             stats,
             command: entry,
+            patience: Patience::Hurries,
             hashes: known,
         };
         let began = instance.telemetry.clock.raw();

@@ -2,10 +2,12 @@
 //!
 //! - [`member`] asks for members by name, adds and removes them; [`whole`] looks at all, at some that chance chooses, or at a few
 //!   at a time.
-//! - [`range`] answers, stores, counts and removes those between two bounds; [`pop`] takes them from either end.
+//! - [`range`] answers, stores, counts and removes those between two bounds; [`pop`] takes them from either end, and [`blocking`]
+//!   does so for clients that wait for them.
 //! - [`algebra`] makes the union, intersection or difference of several sorted sets.
 
 pub mod algebra;
+pub mod blocking;
 pub mod member;
 pub mod pop;
 pub mod range;

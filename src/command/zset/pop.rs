@@ -5,7 +5,7 @@ use crate::command::numkeys::{self, NumberedPop};
 use crate::command::{Call, Command, Error, Flags, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::Key;
 use crate::keyspace::effects::Event;
-use crate::protocol::{Reply, Version};
+use crate::protocol::Version;
 use crate::types::Collection;
 use crate::types::zset::Zset;
 
@@ -38,7 +38,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// What these commands do with a key.
-const TAKEN: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE);
+pub(super) const TAKEN: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE);
 
 /// What the rows for one key have in common.
 const POP: Command = Command {
@@ -53,9 +53,19 @@ const POP: Command = Command {
 
 /// An end of a sorted set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Lowest,
     Highest,
+}
+
+impl End {
+    /// The command that takes members from here.
+    pub(super) fn pop_command(self) -> &'static [u8] {
+        match self {
+            End::Lowest => b"ZPOPMIN",
+            End::Highest => b"ZPOPMAX",
+        }
+    }
 }
 
 fn zpopmin(call: &mut Call<'_>) -> Outcome {
@@ -72,16 +82,20 @@ fn pop_one_key(call: &mut Call<'_>, end: End) -> Outcome {
         3 => Some(call.count(2)?),
         _ => return Err(Error::Syntax),
     };
-    let nested = count.is_some() && call.reply.version() == Version::Resp3;
+    let form = if count.is_some() && call.reply.version() == Version::Resp3 {
+        Form::Nested
+    } else {
+        Form::Flat
+    };
     let key = call.key(1);
-    if pop(call, key, end, count.unwrap_or(1), nested, |_| {})?.is_none() {
+    if pop(call, key, end, count.unwrap_or(1), form)?.is_none() {
         call.reply.empty_array();
     }
     Ok(())
 }
 
 /// The end that an argument names.
-fn end(call: &Call<'_>, place: usize) -> Result<End, Error> {
+pub(super) fn end(call: &Call<'_>, place: usize) -> Result<End, Error> {
     if call.is(place, "MIN") {
         Ok(End::Lowest)
     } else if call.is(place, "MAX") {
@@ -92,22 +106,10 @@ fn end(call: &Call<'_>, place: usize) -> Result<End, Error> {
 }
 
 fn zmpop(call: &mut Call<'_>) -> Outcome {
-    let NumberedPop { keys, end, count } = numkeys::pop(call, end)?;
+    let NumberedPop { keys, end, count } = numkeys::pop(call, 1, end)?;
     for place in keys {
         let key = call.key(place);
-        let taken = pop(call, key, end, count, true, |reply| {
-            reply.array(2);
-            reply.bulk(key.bytes);
-        })?;
-        if let Some(taken) = taken {
-            // The other keys were not there, or were not looked at.
-            let mut room = itoa::Buffer::new();
-            let name: &[u8] = match end {
-                End::Lowest => b"ZPOPMIN",
-                End::Highest => b"ZPOPMAX",
-            };
-            let scribe = call.db.scribe();
-            scribe.instead(&[name, key.bytes, room.format(taken).as_bytes()]);
+        if pop_named(call, key, end, count)? {
             return Ok(());
         }
     }
@@ -115,15 +117,45 @@ fn zmpop(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Takes up to `count` members out and answers them, behind what `begin` writes; tells how many there were. Answers nothing if the
-/// key is not there.
-fn pop(
+/// Takes up to `count` members out of a sorted set and answers its key and them; answers nothing if the key is not there, and tells
+/// whether it is.
+pub(super) fn pop_named(
     call: &mut Call<'_>,
     key: Key<'_>,
     end: End,
     count: usize,
-    nested: bool,
-    begin: impl FnOnce(&mut Reply<'_>),
+) -> Result<bool, Error> {
+    let Some(taken) = pop(call, key, end, count, Form::Named)? else {
+        return Ok(false);
+    };
+    // Other keys were not there, or were not looked at.
+    let mut room = itoa::Buffer::new();
+    let count = room.format(taken).as_bytes();
+    let scribe = call.db.scribe();
+    scribe.instead(&[end.pop_command(), key.bytes, count]);
+    Ok(true)
+}
+
+/// How members that were taken out are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Each followed by its score.
+    Flat,
+    /// Each with its score in an array of its own.
+    Nested,
+    /// As `Nested`, behind the key.
+    Named,
+    /// The key, the only member and its score.
+    One,
+}
+
+/// Takes up to `count` members out and answers them; tells how many there were. Answers nothing if the key is not there.
+pub(super) fn pop(
+    call: &mut Call<'_>,
+    key: Key<'_>,
+    end: End,
+    count: usize,
+    form: Form,
 ) -> Result<Option<usize>, Error> {
     let reply = &mut call.reply;
     let popped = call.db.update(key, |zset: &mut Zset| {
@@ -133,9 +165,24 @@ fn pop(
             End::Lowest => (0..count, Event::ZPOPMIN),
             End::Highest => (len - count..len, Event::ZPOPMAX),
         };
-        begin(reply);
         let members = zset.view().range(ranks.clone(), end == End::Highest);
-        answer_scored(reply, members, nested);
+        match form {
+            Form::Flat => answer_scored(reply, members, false),
+            Form::Nested => answer_scored(reply, members, true),
+            Form::Named => {
+                reply.array(2);
+                reply.bulk(key.bytes);
+                answer_scored(reply, members, true);
+            }
+            Form::One => {
+                reply.array(3);
+                reply.bulk(key.bytes);
+                for (member, score) in members {
+                    member.answer(reply);
+                    reply.double(score);
+                }
+            }
+        }
         zset.remove_range(ranks);
         (event, count, zset.is_empty())
     })?;

@@ -41,6 +41,8 @@ pub struct Journal {
     wanted: Condvar,
     /// The position up to which changes may be acknowledged.
     settled: watch::Sender<u64>,
+    /// The position up to which the disk has what was written.
+    synced: watch::Sender<u64>,
     /// What all blocks take, in bytes.
     memory: Arc<AtomicU64>,
     /// Bytes that may wait before replies do.
@@ -169,6 +171,7 @@ impl Journal {
             }),
             wanted: Condvar::new(),
             settled: watch::Sender::new(0),
+            synced: watch::Sender::new(0),
             memory,
             most_waiting: MOST_WAITING,
             status: Status::default(),
@@ -324,6 +327,26 @@ impl Journal {
             *settled = position.max(*settled);
             is_news
         });
+    }
+
+    /// Whether the disk has what was written up to `position`.
+    pub fn is_synced(&self, position: u64) -> bool {
+        *self.synced.borrow() >= position
+    }
+
+    /// Waits until the disk has what was written up to `position`, or the journal is off.
+    pub async fn until_synced(&self, position: u64) {
+        let mut synced = self.synced.subscribe();
+        while !self.is_synced(position) && self.is_on() {
+            // The sender is here.
+            let _ = synced.changed().await;
+        }
+    }
+
+    /// Takes note that the disk has what was written up to a position, or that nothing more will be written.
+    pub(super) fn note_synced(&self, position: u64) {
+        self.synced
+            .send_modify(|synced| *synced = position.max(*synced));
     }
 
     /// Takes what there is to do; waits for it until `deadline`. Answers the settings, and whether somebody may wait until what was

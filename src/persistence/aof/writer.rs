@@ -80,23 +80,29 @@ pub fn start(journal: &Arc<Journal>, log: Log, fatal: Fatal) -> io::Result<Write
     })
 }
 
+/// A file, and the position up to which everything is written to it.
+type Written = (Arc<dyn DiskFile>, u64);
+
 /// Starts the thread that brings files to the disk while others are written. It ends with the sender.
-fn start_syncer(journal: &Arc<Journal>) -> io::Result<mpsc::Sender<Arc<dyn DiskFile>>> {
-    let (sender, files) = mpsc::channel::<Arc<dyn DiskFile>>();
+fn start_syncer(journal: &Arc<Journal>) -> io::Result<mpsc::Sender<Written>> {
+    let (sender, files) = mpsc::channel::<Written>();
     let journal = Arc::clone(journal);
     thread::Builder::new()
         .name("aof-fsync".to_owned())
         .spawn(move || {
-            for file in files {
-                note_sync(&journal, &file.sync());
+            for (file, position) in files {
+                note_sync(&journal, &file.sync(), position);
                 journal.status.fsync_pending.store(false, Release);
             }
         })?;
     Ok(sender)
 }
 
-/// Takes note of how an fsync ended; answers whether it ended well.
-fn note_sync(journal: &Journal, synced: &io::Result<()>) -> bool {
+/// Takes note of how an fsync of what was written up to a position ended; answers whether it ended well.
+fn note_sync(journal: &Journal, synced: &io::Result<()>, position: u64) -> bool {
+    if synced.is_ok() {
+        journal.note_synced(position);
+    }
     if journal.status.note_fsync(synced.as_ref().copied()) {
         match synced {
             Ok(()) => info!("AOF fsync error looks solved, the server can write again."),
@@ -109,7 +115,7 @@ fn note_sync(journal: &Journal, synced: &io::Result<()>) -> bool {
 struct State {
     journal: Arc<Journal>,
     log: Log,
-    syncer: mpsc::Sender<Arc<dyn DiskFile>>,
+    syncer: mpsc::Sender<Written>,
     fatal: Fatal,
     /// What is to be done.
     items: VecDeque<Item>,
@@ -271,6 +277,7 @@ impl State {
             Order::Close(report) => {
                 let is_kept = self.sync()?;
                 self.log.close();
+                self.journal.note_synced(0);
                 self.is_unsynced = false;
                 self.journal.status.forget_errors();
                 report.tell(is_kept);
@@ -302,7 +309,7 @@ impl State {
                     } else if !is_spared && let Some(file) = self.log.file() {
                         status.fsync_pending.store(true, Relaxed);
                         // The other thread is there as long as this one is.
-                        let _ = self.syncer.send(Arc::clone(file));
+                        let _ = self.syncer.send((Arc::clone(file), self.written));
                         self.is_unsynced = false;
                     }
                 }
@@ -333,6 +340,6 @@ impl State {
             return Err(End);
         }
         self.is_unsynced = synced.is_err();
-        Ok(note_sync(&self.journal, &synced))
+        Ok(note_sync(&self.journal, &synced, self.written))
     }
 }

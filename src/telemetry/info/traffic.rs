@@ -18,8 +18,8 @@ pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
         client_recent_max_output_buffer: held().map(|held| held.output).fold(output, usize::max),
         blocked_clients: clients.iter().filter(|client| client.blocked.load(Relaxed)).count(),
         tracking_clients: sources.tracking.trackers(),
-        clients_in_timeout_table: 0,
-        total_blocking_keys: 0,
+        clients_in_timeout_table: clients.iter().filter(|client| client.has_deadline()).count(),
+        total_blocking_keys: sources.keyspace.waitroom.keys(),
         total_blocking_keys_on_nokey: 0,
     );
 }

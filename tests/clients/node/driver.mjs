@@ -44,6 +44,14 @@ export async function eventually(attempt) {
   }
 }
 
+/** Ends the script when it has not ended by itself after these milliseconds: what it waits for will not come. */
+export function giveUpAfter(milliseconds) {
+  setTimeout(() => {
+    console.error(`nothing more has happened after ${milliseconds} ms`);
+    process.exit(1);
+  }, milliseconds).unref();
+}
+
 /** No more restarts: the process may end. */
 export function done() {
   answers.close();

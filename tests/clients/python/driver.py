@@ -4,7 +4,10 @@ A script is called with host, port and password. Where it wants the server kille
 on when it gets one.
 """
 
+import signal
 import sys
+import time
+from urllib.parse import quote
 
 import redis
 
@@ -19,6 +22,12 @@ def connect(**options):
     """A client of the server, which gives and takes text."""
     host, port, password = target()
     return redis.Redis(host=host, port=port, password=password, **{"decode_responses": True, **options})
+
+
+def url(database=0):
+    """The same server as many programs want it said."""
+    host, port, password = target()
+    return f"redis://:{quote(password)}@{host}:{port}/{database}"
 
 
 def restart_server():
@@ -38,6 +47,25 @@ def within(got, low, high, what):
     """Ends the script unless `low <= got <= high`."""
     if not low <= got <= high:
         sys.exit(f"{what}: got {got!r}, not in {low}..{high}")
+
+
+def eventually(condition, what):
+    """Returns when the condition holds; ends the script when it does not in twenty seconds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"waited in vain for {what}")
+        time.sleep(0.005)
+
+
+def give_up_after(seconds):
+    """Ends the script when it has not ended by itself by then: what it waits for will not come."""
+
+    def too_late(*_):
+        sys.exit(f"nothing more has happened after {seconds} s")
+
+    signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(seconds)
 
 
 def fails(action, message, what):

@@ -101,7 +101,8 @@ pub(crate) fn python(script: &str) {
     converse(command);
 }
 
-fn node(name: &str) {
+/// Runs a script of the folder `node`.
+pub(crate) fn node(name: &str) {
     installed(clients().join("node/node_modules/.package-lock.json"));
     script("node", &format!("node/{name}"));
 }

@@ -1,0 +1,131 @@
+//! A connection whose call waits: it runs nothing else, but goes on reading, so that it hears when the client goes, and goes on
+//! sending what others have for it.
+
+use std::future::{pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::input::Input;
+use super::{Connection, Turn, Worker, shrink};
+use crate::clients::{Answer, Waiting};
+use crate::command::dispatch::Flow;
+use crate::protocol::Parser;
+
+impl Connection {
+    /// Waits until the client's call is answered, its time is over or the client is gone; then goes on with what it has sent
+    /// meanwhile.
+    pub(super) async fn wait_for_answer(&mut self) -> Turn {
+        let worker = Rc::clone(&self.worker);
+        let Some(wait) = &self.client.wait else {
+            return self.run_kept();
+        };
+        let mut over = pin!(is_over(&worker, wait.most, wait.synced));
+        let mut is_over = false;
+        let answer = poll_fn(|cx| {
+            if self.poll_mail(cx).is_ready() || self.poll_ahead(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if !is_over && over.as_mut().poll(cx).is_ready() {
+                is_over = true;
+                if let Some(waiting) = self.claim() {
+                    return Poll::Ready(Some(Answer::TimedOut(waiting)));
+                }
+                // Somebody is about to answer.
+            }
+            match &mut self.client.wait {
+                Some(wait) => Pin::new(&mut wait.answer).poll(cx).map(Result::ok),
+                None => Poll::Ready(None),
+            }
+        })
+        .await;
+        match answer {
+            Some(answer) => self.resume(&worker, answer),
+            None => {
+                self.give_up().await;
+                Turn::Closed
+            }
+        }
+    }
+
+    /// Reads on, for later; ready when the client has gone, or has sent more than it may.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            let buffer = &mut worker.scratch.borrow_mut().read;
+            let is_first = self.input.is_none();
+            let Some(read) = ready!(self.poll_read(cx, &worker, buffer)) else {
+                return Poll::Ready(());
+            };
+            if is_first {
+                let input = Input::new(&buffer[..read], Parser::default(), &[], 0);
+                self.input = Some(Box::new(input));
+            }
+            if !self.settle(&worker) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Takes the client's call back from those who would answer it, unless one of them has it already.
+    fn claim(&self) -> Option<Box<Waiting>> {
+        let wait = self.client.wait.as_ref()?;
+        self.client.handle.claim(Some(wait.ticket))
+    }
+
+    /// Sends the answer and runs what came behind the call.
+    fn resume(&mut self, worker: &Worker, answer: Answer) -> Turn {
+        self.client.wait = None;
+        let scratch = &mut *worker.scratch.borrow_mut();
+        let replies = &mut scratch.replies;
+        let flow = worker.batch().answer(&mut self.client, answer, replies);
+        let sent = self.send(worker, replies);
+        shrink(replies);
+        if sent.is_err() || !self.settle(worker) {
+            return Turn::Closed;
+        }
+        if flow == Flow::Close {
+            return Turn::Closing;
+        }
+        self.handle(worker, scratch, 0)
+    }
+
+    /// Ends the wait of a client that has gone.
+    async fn give_up(&mut self) {
+        let keyspace = &self.worker.instance.keyspace;
+        if let Some(waiting) = self.claim() {
+            return waiting.leave_all(keyspace);
+        }
+        let Some(wait) = self.client.wait.take() else {
+            return;
+        };
+        // Somebody was faster. What it took for the client is lost, as it would be a moment later.
+        if let Ok(Answer::TimedOut(waiting) | Answer::GivenUp(waiting)) = wait.answer.await {
+            waiting.leave_all(keyspace);
+        }
+    }
+}
+
+/// Waits until a call has waited for as many milliseconds as it may, or for what it waits for on the disk.
+async fn is_over(worker: &Worker, most: Option<u64>, synced: Option<u64>) {
+    let deadline = most.and_then(|most| Instant::now().checked_add(Duration::from_millis(most)));
+    let time = async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => pending().await,
+        }
+    };
+    let disk = async {
+        match synced {
+            Some(position) => worker.instance.journal.until_synced(position).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = time => {}
+        () = disk => {}
+    }
+}
