@@ -24,6 +24,7 @@ mod introspection;
 mod lifecycle;
 mod loading;
 mod notation;
+mod notifications;
 mod output_limits;
 mod pause;
 mod propagation;
