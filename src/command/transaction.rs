@@ -247,6 +247,7 @@ impl Batch<'_> {
         if is_propagated {
             call.submit(before_all);
         }
+        call.send_messages();
         Ok(())
     }
 }
