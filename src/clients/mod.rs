@@ -9,12 +9,14 @@ mod line;
 mod memory;
 mod pause;
 mod registry;
+mod subscriptions;
 mod transaction;
 
 pub use client::{Class, Client, ReplyMode};
-pub use delivery::{Courier, Recipients, Signal};
+pub use delivery::{Courier, Letter, Recipients, Signal, Traffic};
 pub use line::{line, seconds_since};
 pub use memory::{Footprint, Memory};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Handle, Kind, Names, Registry};
+pub use subscriptions::{Name, Subscriptions, Topic};
 pub use transaction::{Queued, Transaction, WatchedKey, Watching};

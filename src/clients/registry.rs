@@ -14,8 +14,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::client::Client;
-use super::delivery::{Courier, Recipients, Signal};
+use super::delivery::{Courier, Recipients, Signal, Traffic};
 use super::memory::{Account, Memory};
+use super::subscriptions::{Subscriptions, Topic};
 use crate::protocol::Version;
 
 /// How a client came in.
@@ -102,6 +103,8 @@ pub struct Handle {
     pub queued: AtomicI32,
     /// Whether a key that it watches was seen to have changed.
     pub watch_is_broken: AtomicBool,
+    /// How many channels, patterns and shard channels it has subscribed to.
+    pub subscriptions: [AtomicU32; 3],
     /// Whether its next command waits for something.
     pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
@@ -134,6 +137,14 @@ impl Handle {
             .store(client.watch_is_broken(), Relaxed);
     }
 
+    /// Shows how much the client has subscribed to.
+    pub(super) fn publish_subscriptions(&self, subscriptions: &Subscriptions) {
+        for topic in [Topic::Channel, Topic::Pattern, Topic::Shard] {
+            let count = subscriptions.count(topic) as u32;
+            self.subscriptions[topic as usize].store(count, Relaxed);
+        }
+    }
+
     /// Ends the connection soon.
     pub fn kill(&self) {
         self.killed.store(true, Relaxed);
@@ -151,6 +162,8 @@ impl Handle {
 pub struct Registry {
     clients: DashMap<u64, Arc<Handle>>,
     last_id: AtomicU64,
+    /// What is on its way to them.
+    pub traffic: Arc<Traffic>,
     /// What they all hold.
     pub memory: Memory,
 }
@@ -177,6 +190,7 @@ impl Registry {
             no_touch: AtomicBool::new(false),
             queued: AtomicI32::new(-1),
             watch_is_broken: AtomicBool::new(false),
+            subscriptions: Default::default(),
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             courier,

@@ -29,6 +29,8 @@ pub struct Call<'a> {
     pub stats: &'a WorkerStats,
     /// The command, found by name.
     pub command: &'a CommandEntry,
+    /// Whether it runs as part of a transaction or a script: it must not wait, and what it sends to others leaves when that ends.
+    pub nested: bool,
     /// Hashes of the keys, in the order in which the row's first specification finds them.
     pub(super) hashes: KeyHashes<'a>,
 }
@@ -93,6 +95,17 @@ impl<'a> Call<'a> {
         match hashes.get(place / step) {
             Some(&hash) if place.is_multiple_of(step) => Key { bytes, hash },
             _ => Key::new(bytes),
+        }
+    }
+
+    /// Sends what has gathered for those who subscribed. To be called when all of a command, transaction or script has run, while its
+    /// shards are held.
+    #[inline]
+    pub(super) fn send_messages(&mut self) {
+        let outbox = &self.stats.effects.outbox;
+        if outbox.is_filled() {
+            outbox.send();
+            self.client.has_published = true;
         }
     }
 

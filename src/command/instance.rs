@@ -20,6 +20,8 @@ use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
 use crate::scripting::{Functions, Scripts};
+use crate::pubsub::PubSub;
+use crate::scripting::Scripts;
 use crate::telemetry::Telemetry;
 use crate::types::list;
 
@@ -51,6 +53,8 @@ pub struct Instance {
     pub commands: Registry,
     /// Every connected client.
     pub clients: clients::Registry,
+    /// Who listens to which channel.
+    pub pubsub: Arc<PubSub>,
     /// CLIENT PAUSE.
     pub pause: clients::Pause,
     /// Counters of every worker, and what is measured over time.
@@ -159,8 +163,10 @@ impl Instance {
         let commands = Registry::new(super::FAMILIES, renames)?;
         let telemetry = Telemetry::new(workers + 1, commands.len());
         let journal = Arc::new(Journal::new(Settings::of(&config.persistence)));
+        let pubsub = Arc::<PubSub>::default();
         for worker in &telemetry.workers {
             worker.effects.propagation.attach(journal.clone());
+            worker.effects.outbox.attach(pubsub.clone());
         }
         let mut keyspace = Keyspace::new(config.general.databases as usize, workers);
         keyspace.uncounted = Arc::clone(journal.memory());
@@ -181,6 +187,7 @@ impl Instance {
             apply_config: OnceLock::new(),
             config_file,
             clients: clients::Registry::default(),
+            pubsub,
             pause: clients::Pause::default(),
             run_id: random_hex(20),
             replication_id: random_hex(20),

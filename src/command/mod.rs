@@ -45,6 +45,7 @@ pub mod keys;
 pub mod list;
 pub mod memory;
 pub mod object;
+pub mod pubsub;
 pub mod random;
 pub mod restore;
 pub mod save;
@@ -95,6 +96,7 @@ pub static FAMILIES: &[&[Command]] = &[
     list::edit::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
+    pubsub::COMMANDS,
     save::COMMANDS,
     restore::COMMANDS,
     scan::COMMANDS,
@@ -368,6 +370,8 @@ pub enum Group {
     SortedSet,
     /// Transactions.
     Transactions,
+    /// Channels and messages.
+    PubSub,
     /// The connection itself.
     Connection,
     /// The server.
@@ -388,6 +392,7 @@ impl Group {
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
             Group::Transactions => "transactions",
+            Group::PubSub => "pubsub",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Scripting => "scripting",
@@ -403,9 +408,11 @@ impl Group {
             Group::Set => Categories::SET,
             Group::SortedSet => Categories::SORTEDSET,
             Group::Transactions => Categories::TRANSACTION,
-            Group::Generic | Group::Connection | Group::Server | Group::Scripting => {
-                Categories::empty()
-            }
+            Group::Generic
+            | Group::PubSub
+            | Group::Connection
+            | Group::Server
+            | Group::Scripting => Categories::empty(),
         }
     }
 }

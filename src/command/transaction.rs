@@ -219,6 +219,7 @@ impl Batch<'_> {
             config: &config,
             stats: self.stats,
             command: exec,
+            nested: true,
             hashes: KeyHashes::UNKNOWN,
         };
         let (is_propagated, before_all) = (call.is_propagated(), call.changes());
@@ -245,6 +246,7 @@ impl Batch<'_> {
         if is_propagated {
             call.submit(before_all);
         }
+        call.send_messages();
         Ok(())
     }
 }

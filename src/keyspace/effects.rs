@@ -5,6 +5,7 @@
 //! file; keyspace notifications and client-side caching read the same record.
 
 use super::observers::Observers;
+use super::outbox::Outbox;
 use super::propagation::{Propagation, Scribe};
 use super::waiters::Ready;
 use crate::metric::Counter;
@@ -117,6 +118,8 @@ pub struct Effects {
     pub expired_fields: Counter,
     /// Keys removed to make room.
     pub evicted: Counter,
+    /// What is told to those who subscribed.
+    pub outbox: Outbox,
     /// How the changes leave.
     pub propagation: Propagation,
     /// Keys that blocked clients are to be served from.

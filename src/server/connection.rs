@@ -94,6 +94,9 @@ impl Connection {
             if self.is_held && !matches!(turn, Turn::Closed) {
                 self.wait_for_disk().await;
             }
+            if std::mem::take(&mut self.client.has_published) {
+                self.wait_for_traffic().await;
+            }
             turn = match turn {
                 Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
                 Turn::Postponed => {
@@ -105,12 +108,14 @@ impl Connection {
                     self.run_kept()
                 }
                 Turn::Closing => {
+                    self.local.close();
                     poll_fn(|cx| self.poll_drain(cx)).await;
                     Turn::Closed
                 }
                 Turn::Closed => break,
             }
         }
+        self.worker.instance.pubsub.leave(&mut self.client);
         self.client.unwatch(&self.worker.instance.keyspace);
         self.worker.instance.clients.unregister(&self.client.handle);
         self.worker.forget(self.client.id);
@@ -284,7 +289,7 @@ impl Connection {
                 }
                 Stop::Inline(start, end) => {
                     match self.run_inline(&mut batch, &bytes[start..end], replies) {
-                        Flow::Next => at = end,
+                        Flow::Next | Flow::Overtaking => at = end,
                         Flow::Postponed => return (start, Served::Postponed),
                         Flow::Close => return (bytes.len(), Served::Close),
                     }
@@ -323,8 +328,10 @@ impl Connection {
             batch.prefetch(&self.client, &prepared);
         }
         for (prepared, place) in prepared.iter().zip(group) {
+            let start = replies.len();
             match batch.run(&mut self.client, prepared, replies) {
                 Flow::Next => {}
+                Flow::Overtaking => self.collect_mail(start, replies),
                 flow => return Some((flow, place.start)),
             }
         }
@@ -347,10 +354,25 @@ impl Connection {
             ..*batch
         };
         let prepared = inner.prepare(request.as_request());
+        let start = replies.len();
         let flow = inner.run(&mut self.client, &prepared, replies);
         batch.tick = inner.tick;
         batch.config = inner.config;
+        if flow == Flow::Overtaking {
+            self.collect_mail(start, replies);
+            return Flow::Next;
+        }
         flow
+    }
+
+    /// Puts everything that was sent to the client in front of the reply that begins at `start`.
+    #[cold]
+    fn collect_mail(&mut self, start: usize, replies: &mut Vec<u8>) {
+        self.client.is_overtaking = false;
+        self.worker.take_signals();
+        let reply = replies.split_off(start);
+        self.local.take_mail(replies, usize::MAX);
+        replies.extend_from_slice(&reply);
     }
 
     #[cold]
@@ -464,6 +486,16 @@ impl Connection {
         let settled = pin!(worker.until_settled(self.client.written));
         self.attend(settled).await;
         self.is_held = false;
+    }
+
+    /// Waits until what was sent to others has reached them, if that is too much.
+    async fn wait_for_traffic(&mut self) {
+        let worker = Rc::clone(&self.worker);
+        let traffic = &worker.instance.clients.traffic;
+        if traffic.is_congested() {
+            let mut relieved = Box::pin(traffic.relieved());
+            self.attend(relieved.as_mut()).await;
+        }
     }
 
     /// Runs the requests that had to wait.

@@ -30,6 +30,7 @@ mod output_limits;
 mod pause;
 mod propagation;
 mod protocol;
+mod pubsub;
 mod recipes;
 mod scan;
 mod sets;

@@ -33,6 +33,8 @@ pub struct Sources<'a> {
     pub telemetry: &'a Telemetry,
     /// The connected clients.
     pub clients: &'a clients::Registry,
+    /// How many channels, patterns and shard channels somebody listens to.
+    pub listened_to: [usize; 3],
     /// The keys' home, for what it counts itself.
     pub keyspace: &'a Keyspace,
     /// What each database holds.
