@@ -167,6 +167,8 @@ impl Instance {
         for worker in &telemetry.workers {
             worker.effects.propagation.attach(journal.clone());
             worker.effects.outbox.attach(pubsub.clone());
+            let wanted = config.telemetry.notify_keyspace_events;
+            worker.effects.notifications.want(wanted);
         }
         let mut keyspace = Keyspace::new(config.general.databases as usize, workers);
         keyspace.uncounted = Arc::clone(journal.memory());

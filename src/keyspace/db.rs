@@ -95,7 +95,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let Some(place) = self.find(key) else {
-            self.effects.misses.add(1);
+            self.effects.missed(self.index, key.bytes);
             return None;
         };
         self.effects.hits.add(1);
@@ -138,7 +138,7 @@ impl<'a> Db<'a> {
         if found.is_some() {
             self.effects.hits.add(1);
         } else {
-            self.effects.misses.add(1);
+            self.effects.missed(self.index, key.bytes);
         }
         found.map(|place| self.table(key).get(place))
     }
@@ -216,6 +216,7 @@ impl<'a> Db<'a> {
         entry.as_mut().set_access(self.moment.access.fresh());
         let marks = marks_of(entry.as_ref());
         let index = self.index;
+        self.effects.notify(index, key.bytes, Event::NEW);
         let shard = self.locked.shard(key);
         let place = shard.insert(index, key.hash, entry);
         if marks != 0 {
@@ -298,6 +299,7 @@ impl<'a> Db<'a> {
     /// must be that of `key`. The caller announces the change.
     pub fn put(&mut self, key: Key<'_>, entry: Entry) {
         debug_assert_eq!(entry.as_ref().key(), key.bytes);
+        self.effects.notify(self.index, key.bytes, Event::NEW);
         if let Some(place) = self.find(key) {
             return self.put_at(key, place, entry);
         }

@@ -4,6 +4,7 @@
 //! of the shard, the dirty counter, the keyspace counters of INFO, and by [propagation](super::propagation) the append-only
 //! file; keyspace notifications and client-side caching read the same record.
 
+use super::notifications::Notifications;
 use super::observers::Observers;
 use super::outbox::Outbox;
 use super::propagation::{Propagation, Scribe};
@@ -38,6 +39,10 @@ pub enum Class {
     Expired,
     /// `e`: a key had to make room.
     Evicted,
+    /// `n`: a key came to be. Announced in front of what happened to it then, and no change of its own.
+    New,
+    /// `m`: a key was looked for in vain. No change either.
+    Miss,
 }
 
 macro_rules! events {
@@ -65,6 +70,7 @@ events! {
     HSET = Hash "hset";
     INCRBY = String "incrby";
     INCRBYFLOAT = String "incrbyfloat";
+    KEYMISS = Miss "keymiss";
     LINSERT = List "linsert";
     LPOP = List "lpop";
     LPUSH = List "lpush";
@@ -73,6 +79,7 @@ events! {
     LTRIM = List "ltrim";
     MOVE_FROM = Generic "move_from";
     MOVE_TO = Generic "move_to";
+    NEW = New "new";
     PERSIST = Generic "persist";
     RENAME_FROM = Generic "rename_from";
     RENAME_TO = Generic "rename_to";
@@ -118,6 +125,8 @@ pub struct Effects {
     pub expired_fields: Counter,
     /// Keys removed to make room.
     pub evicted: Counter,
+    /// Which events are told to those who subscribed.
+    pub notifications: Notifications,
     /// What is told to those who subscribed.
     pub outbox: Outbox,
     /// How the changes leave.
@@ -130,7 +139,7 @@ impl Effects {
     /// Takes note of one change to `key` in `database`; the key's shard has these `observers`.
     #[inline]
     pub fn record(&self, observers: &mut Observers, database: usize, key: &[u8], event: Event) {
-        observers.tell(self, database, key, event);
+        self.record_side(observers, database, key, event);
         match event.class {
             Class::Expired => {
                 self.expired.add(1);
@@ -142,6 +151,26 @@ impl Effects {
             }
             _ => self.dirty.add(1),
         }
+    }
+
+    /// Tells those who subscribed of an event that changes nothing.
+    #[inline]
+    pub fn notify(&self, database: usize, key: &[u8], event: Event) {
+        self.notifications
+            .announce(&self.outbox, database, key, event);
+    }
+
+    /// Takes note that a look-up did not find its key.
+    #[inline]
+    pub fn missed(&self, database: usize, key: &[u8]) {
+        self.misses.add(1);
+        self.notify(database, key, Event::KEYMISS);
+    }
+
+    /// Lets everything leave that has gathered, from a place where no command runs. What it tells of must still be locked.
+    pub fn submit(&self) {
+        self.outbox.send();
+        self.propagation.submit();
     }
 
     /// Who writes down how to repeat what is done in a database.
@@ -185,6 +214,7 @@ impl Effects {
         key: &[u8],
         event: Event,
     ) {
+        self.notify(database, key, event);
         observers.tell(self, database, key, event);
     }
 }

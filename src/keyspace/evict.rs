@@ -408,7 +408,7 @@ impl Ground<'_> {
             shard.note(fate, &self.keyspace.densities);
         }
         let entry = remove_unasked(shard, database, place, event, self.effects);
-        self.effects.propagation.submit();
+        self.effects.submit();
         entry
     }
 }

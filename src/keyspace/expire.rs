@@ -268,7 +268,7 @@ impl Cycle {
                 // Found at its very millisecond, which to a reader is still its last.
                 if is_dead(table.get(place), now + 1) {
                     let entry = remove_dead(&mut shard, self.database, place, effects);
-                    effects.propagation.submit();
+                    effects.submit();
                     self.removed.extend(entry);
                     report.examined += 1;
                     report.expired += 1;
@@ -279,7 +279,7 @@ impl Cycle {
                 let database = self.database;
                 let (count, emptied) =
                     fields::reap(&mut shard, database, place, now, effects, &mut budget);
-                effects.propagation.submit();
+                effects.submit();
                 self.removed.extend(emptied);
                 report.expired_fields += count as u64;
                 self.arrived = Some(arrived);

@@ -13,7 +13,7 @@
 //! - [`observers`] are who wants to hear of changes: [`watch`] knows which keys transactions depend on, [`waiters`] who is
 //!   blocked until a key holds something.
 //! - [`effects`] is where every change is announced; [`propagation`] turns changes into commands that repeat them.
-//! - [`outbox`] gathers what is to be told to those who subscribed.
+//! - [`notifications`] turns events into messages to those who subscribed; [`outbox`] is where messages gather.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own, [`defrag`] moves together what lies scattered.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
 //! - [`snapshot`] passes everything on as it was at one moment, while it goes on changing.
@@ -31,6 +31,7 @@ pub mod entry;
 pub mod evict;
 pub mod expire;
 pub mod fill;
+pub mod notifications;
 pub mod observers;
 pub mod outbox;
 pub mod propagation;

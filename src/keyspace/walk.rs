@@ -50,7 +50,7 @@ impl Db<'_> {
                         keyspace.reclaimer.discard(entry);
                     }
                     if !is_exclusive {
-                        effects.propagation.submit();
+                        effects.submit();
                     }
                 }
                 position = shard.table_mut(database).scan(position, |entry| {
@@ -98,7 +98,7 @@ impl Db<'_> {
                         keyspace.reclaimer.discard(entry);
                     }
                     if !is_exclusive {
-                        effects.propagation.submit();
+                        effects.submit();
                     }
                     lens[number] -= 1;
                 }

@@ -200,6 +200,7 @@ impl Host for Run<'_, '_> {
             config: call.config,
             stats,
             command: entry,
+            nested: true,
             hashes: known,
         };
         let began = instance.telemetry.clock.raw();
