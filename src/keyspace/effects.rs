@@ -160,13 +160,6 @@ impl Effects {
             .announce(&self.outbox, database, key, event);
     }
 
-    /// Takes note that a look-up did not find its key.
-    #[inline]
-    pub fn missed(&self, database: usize, key: &[u8]) {
-        self.misses.add(1);
-        self.notify(database, key, Event::KEYMISS);
-    }
-
     /// Lets everything leave that has gathered, from a place where no command runs. What it tells of must still be locked.
     pub fn submit(&self) {
         self.outbox.send();

@@ -26,6 +26,7 @@ mod libraries;
 mod lifecycle;
 mod loading;
 mod notation;
+mod notifications;
 mod output_limits;
 mod pause;
 mod propagation;
