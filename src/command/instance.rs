@@ -19,9 +19,8 @@ use crate::persistence::aof::journal::{Journal, Settings};
 use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
-use crate::scripting::{Functions, Scripts};
 use crate::pubsub::PubSub;
-use crate::scripting::Scripts;
+use crate::scripting::{Functions, Scripts};
 use crate::telemetry::Telemetry;
 use crate::types::list;
 
