@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`server`] | listener, workers, connections, background, shutdown; the only room with sockets and tasks |
 //! | [`command`] | one file per command family; a command is a row and a function beside it |
+//! | [`pubsub`] | channels, patterns and shard channels, and what leaves for those who listen |
 //! | [`clients`] | what a command sees of its connection, the registry of all connections, and the way to reach them |
 //! | [`telemetry`] | counters, INFO, the log |
 //! | [`scripting`] | Lua: the interpreter, and what scripts find in it |
@@ -31,6 +32,7 @@ pub mod metric;
 pub mod persistence;
 pub mod priority;
 pub mod protocol;
+pub mod pubsub;
 pub mod scripting;
 pub mod server;
 pub mod table;

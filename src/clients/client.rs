@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::registry::Handle;
+use super::subscriptions::{Name, Subscriptions, Topic};
 use super::tracking;
 use super::transaction::{Transaction, Watching};
 use super::waiting::Wait;
@@ -56,6 +57,9 @@ pub struct Client {
     pub no_evict: bool,
     /// Set by a command after whose reply the connection ends.
     pub close: bool,
+    /// Set by a command after which certain things may not come any more, as UNSUBSCRIBE: whatever was sent to the client before must
+    /// be in front of the command's reply.
+    pub is_overtaking: bool,
     /// What kind of peer it serves.
     pub class: Class,
     /// Whether it is one of the [`Monitors`](super::Monitors).
@@ -78,6 +82,10 @@ pub struct Client {
     pub watching: Option<Box<Watching>>,
     /// The call that waits, if one does. Nothing else runs meanwhile.
     pub wait: Option<Box<Wait>>,
+    /// What it has subscribed to; never empty.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// Whether it has sent something to others since it was last made to wait for its delivery.
+    pub has_published: bool,
     /// The part that others see.
     pub handle: Arc<Handle>,
 }
@@ -94,6 +102,7 @@ impl Client {
             no_touch: false,
             no_evict: false,
             close: false,
+            is_overtaking: false,
             class: Class::Normal,
             is_monitor: false,
             pushes: Vec::new(),
@@ -105,25 +114,46 @@ impl Client {
             tracking: tracking::Choice::default(),
             watching: None,
             wait: None,
+            subscriptions: None,
+            has_published: false,
             handle,
         }
     }
 
-    /// Puts everything back as it was after connecting, as RESET does. The caller ends what the client watches.
+    /// Puts everything back as it was after connecting, as RESET does. The caller ends what the client watches and has subscribed to.
     pub fn reset(&mut self, authenticated: bool) {
         self.handle.names.lock().name.clear();
-        let (reply_room, written) = (self.reply_room, self.written);
-        *self = Client::new(Arc::clone(&self.handle), authenticated);
-        self.reply_room = reply_room;
-        self.written = written;
+        *self = Client {
+            reply_room: self.reply_room,
+            written: self.written,
+            is_overtaking: self.is_overtaking,
+            ..Client::new(Arc::clone(&self.handle), authenticated)
+        };
     }
 
-    /// What its transaction, its watches and its wait take, in bytes.
+    /// What its transaction, its watches, its wait and its subscriptions take, in bytes.
     pub fn memory(&self) -> usize {
         let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());
+        let watching = self.watching.as_ref().map_or(0, |it| it.memory());
         let wait = self.wait.as_ref().map_or(0, |it| it.memory);
-        let transaction = transaction + wait + self.tracking.memory();
-        transaction + self.watching.as_ref().map_or(0, |it| it.memory())
+        let tracking = self.tracking.memory();
+        let subscriptions = self.subscriptions.as_ref().map_or(0, |it| it.memory());
+        transaction + watching + wait + subscriptions + tracking
+    }
+
+    /// What it has subscribed to of a kind.
+    pub fn subscribed(&self, topic: Topic) -> Vec<Name> {
+        let subscriptions = self.subscriptions.iter();
+        subscriptions
+            .flat_map(|all| all.of(topic).iter().cloned())
+            .collect()
+    }
+
+    /// Shows in the handle how much it has subscribed to.
+    pub fn publish_subscriptions(&self) {
+        let none = Subscriptions::default();
+        let subscriptions = self.subscriptions.as_deref().unwrap_or(&none);
+        self.handle.publish_subscriptions(subscriptions);
     }
 
     /// Whether a key that it watches has changed.

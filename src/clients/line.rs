@@ -1,6 +1,6 @@
 //! A connection in one line, as CLIENT LIST shows it and the log names it.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::registry::{Handle, Kind};
 use super::tracking::Mode;
@@ -19,6 +19,7 @@ pub fn line(handle: &Handle, command: &str, now: u64, runs: Option<Request<'_>>)
     let arguments = runs.map_or(held.arguments, |request| {
         request.iter().map(<[u8]>::len).sum()
     });
+    let subscriptions = [0, 1, 2].map(|topic| handle.subscriptions[topic].load(Relaxed));
     // Replies lie in blocks of one kind, so there is no fixed part to tell apart: rbs, rbp and obl have nothing to say.
     let tracking = handle.tracking.mode();
     let redirect = match tracking.contains(Mode::ON) {
@@ -26,7 +27,7 @@ pub fn line(handle: &Handle, command: &str, now: u64, runs: Option<Request<'_>>)
         false => -1,
     };
     format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={} sub={} psub={} ssub={} multi={} \
          qbuf={} qbuf-free={} argv-mem={arguments} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={} tot-mem={} events={} \
          cmd={command} user={} redir={redirect} resp={} lib-name={} lib-ver={}",
         handle.id,
@@ -37,6 +38,9 @@ pub fn line(handle: &Handle, command: &str, now: u64, runs: Option<Request<'_>>)
         seconds_since(handle.connected, now),
         flags(handle),
         handle.database.load(Relaxed),
+        subscriptions[0],
+        subscriptions[1],
+        subscriptions[2],
         handle.queued.load(Relaxed),
         held.query + running,
         held.query_free,
@@ -61,8 +65,10 @@ pub fn seconds_since(then: u64, now: u64) -> u64 {
 fn flags(handle: &Handle) -> String {
     let tracking = handle.tracking.mode();
     let unix = matches!(handle.kind, Kind::Unix(_));
+    let is_subscribed = |count: &AtomicU32| count.load(Relaxed) > 0;
     let letters: String = [
         ('O', handle.is_monitor.load(Relaxed)),
+        ('P', handle.subscriptions.iter().any(is_subscribed)),
         ('x', handle.queued.load(Relaxed) >= 0),
         ('b', handle.blocked.load(Relaxed)),
         ('t', tracking.contains(Mode::ON)),

@@ -14,8 +14,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::client::Client;
-use super::delivery::{Courier, Recipients, Signal};
+use super::delivery::{Courier, Recipients, Signal, Traffic};
 use super::memory::{Account, Memory};
+use super::subscriptions::{Subscriptions, Topic};
 use super::tracking;
 use super::waiting::{Hashes, Waiting};
 use crate::protocol::Version;
@@ -106,6 +107,8 @@ pub struct Handle {
     pub watch_is_broken: AtomicBool,
     /// Whether it is shown what the others do.
     pub is_monitor: AtomicBool,
+    /// How many channels, patterns and shard channels it has subscribed to.
+    pub subscriptions: [AtomicU32; 3],
     /// Whether a command of it waits for something.
     pub blocked: AtomicBool,
     /// CLIENT TRACKING.
@@ -161,7 +164,8 @@ impl Handle {
 
     /// Whether it has subscribed to anything.
     pub fn has_subscribed(&self) -> bool {
-        false
+        let mut counts = self.subscriptions.iter();
+        counts.any(|count| count.load(Relaxed) > 0)
     }
 
     /// Lets others answer a call of it.
@@ -195,6 +199,14 @@ impl Handle {
         waiting.as_ref().is_some_and(|waiting| waiting.has_deadline)
     }
 
+    /// Shows how much the client has subscribed to.
+    pub(super) fn publish_subscriptions(&self, subscriptions: &Subscriptions) {
+        for topic in [Topic::Channel, Topic::Pattern, Topic::Shard] {
+            let count = subscriptions.count(topic) as u32;
+            self.subscriptions[topic as usize].store(count, Relaxed);
+        }
+    }
+
     /// Ends the connection soon.
     pub fn kill(&self) {
         self.killed.store(true, Relaxed);
@@ -212,6 +224,8 @@ impl Handle {
 pub struct Registry {
     clients: DashMap<u64, Arc<Handle>>,
     last_id: AtomicU64,
+    /// What is on its way to them.
+    pub traffic: Arc<Traffic>,
     /// What they all hold.
     pub memory: Memory,
 }
@@ -239,6 +253,7 @@ impl Registry {
             queued: AtomicI32::new(-1),
             watch_is_broken: AtomicBool::new(false),
             is_monitor: AtomicBool::new(false),
+            subscriptions: Default::default(),
             blocked: AtomicBool::new(false),
             tracking: tracking::Shown::default(),
             killed: AtomicBool::new(false),

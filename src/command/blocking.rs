@@ -40,6 +40,11 @@ pub enum Patience<'a> {
 const LINE: usize = 150;
 
 impl<'a> Call<'a> {
+    /// Whether it is part of a transaction or a script: it must not wait, and what it sends to others leaves when that ends.
+    pub fn is_nested(&self) -> bool {
+        self.patience == Patience::Hurries
+    }
+
     /// An argument as the time to wait at most, in seconds; answers milliseconds, and nothing for no limit.
     ///
     /// # Errors
@@ -252,7 +257,7 @@ impl Batch<'_> {
             Answer::Served { reply, written } => {
                 out.extend_from_slice(&reply);
                 client.written = client.written.max(written);
-                return self.finish(client, start, out);
+                return self.finish(client, start, out, false);
             }
             Answer::TimedOut(waiting) => {
                 waiting.leave_all(&self.instance.keyspace);
@@ -282,7 +287,7 @@ impl Batch<'_> {
         };
         let request = waited.request.as_request();
         self.account(client, entry, request, &mut reply, start, &outcome);
-        self.finish(client, start, out)
+        self.finish(client, start, out, false)
     }
 }
 

@@ -99,6 +99,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Sends what has gathered for those who subscribed. To be called when all of a command, transaction or script has run, while its
+    /// shards are held.
+    #[inline]
+    pub(super) fn send_messages(&mut self) {
+        let outbox = &self.stats.effects.outbox;
+        if outbox.is_filled() {
+            outbox.send();
+            self.client.has_published = true;
+        }
+    }
+
     /// An argument as a 64-bit integer.
     pub fn int(&self, index: usize) -> Result<i64, Error> {
         number::parse_i64(self.arg(index)).ok_or(Error::NotInteger)

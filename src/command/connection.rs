@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Call, Categories, Command, Deprecated, Error, Flags, Group, Outcome};
+use crate::clients::Class;
 use crate::protocol::{Request, Version, number};
 
 const ALWAYS: Flags = Flags::NOSCRIPT
@@ -101,7 +102,13 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn ping(call: &mut Call<'_>) -> Outcome {
+    let is_listening = call.client.class == Class::Pubsub && call.client.version == Version::Resp2;
     match call.len() {
+        1 | 2 if is_listening => {
+            call.reply.array(2);
+            call.reply.bulk(b"pong");
+            call.reply.bulk(call.request.get(1).unwrap_or_default());
+        }
         1 => call.reply.pong(),
         2 => call.reply.bulk(call.request.arg(1)),
         _ => return Err(Error::Arity("ping".to_owned())),
@@ -128,9 +135,11 @@ fn select(call: &mut Call<'_>) -> Outcome {
 
 fn reset(call: &mut Call<'_>) -> Outcome {
     call.client.unwatch(&call.instance.keyspace);
+    call.instance.pubsub.leave(call.client);
     call.instance.tracking.stop(call.client);
     if call.client.is_monitor {
         call.instance.monitors.remove(&call.client.handle);
+        call.client.is_overtaking = true;
     }
     call.client
         .reset(call.config.security.requirepass.is_empty());
@@ -227,6 +236,9 @@ fn hello(call: &mut Call<'_>) -> Outcome {
     }
     if let Some(name) = name {
         call.client.handle.names.lock().name = name.to_owned();
+    }
+    if version != call.client.version {
+        call.instance.pubsub.change_version(call.client, version);
     }
     call.client.version = version;
     call.reply.set_version(version);

@@ -14,14 +14,15 @@ use super::error::{Error, until_zero};
 use super::instance::{Instance, unix_millis};
 use super::locks::{self, Hashes, Locks};
 use super::monitor;
+use super::pubsub::{answers_by_push, is_allowed_while_listening};
 use super::registry::Entry;
 use super::{Flags, Outcome, save, transaction};
-use crate::clients::{Client, PauseMode, ReplyMode};
+use crate::clients::{Class, Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
 use crate::keyspace::evict::Evictor;
 use crate::keyspace::{Db, Key, Locked};
-use crate::protocol::{Reply, Request};
+use crate::protocol::{Reply, Request, Version};
 use crate::table::hash;
 use crate::telemetry::WorkerStats;
 use crate::telemetry::latency::Sample;
@@ -62,6 +63,8 @@ pub enum Flow {
     Postponed,
     /// This one waits to be answered, and those behind it wait with it.
     Blocked,
+    /// It may; but what others have sent to the client goes in front of this one's reply.
+    Overtaking,
     /// The connection ends after what was replied so far.
     Close,
 }
@@ -172,7 +175,7 @@ impl<'a> Batch<'a> {
                 }
                 let error = transaction::refused(client, &self.instance.keyspace, entry, error);
                 self.answer_error(&mut Reply::new(out, client.version), &error);
-                return self.finish(client, start, out);
+                return self.finish(client, start, out, false);
             }
         };
         let start = match client.pushes.is_empty() {
@@ -192,7 +195,7 @@ impl<'a> Batch<'a> {
             transaction.writes |= flags.intersects(CHANGES);
             transaction.needs_memory |= flags.contains(Flags::DENYOOM);
             Reply::new(out, client.version).queued();
-            return self.finish(client, start, out);
+            return self.finish(client, start, out, false);
         }
         let outcome = self.call(client, entry, prepared, out);
         if may_change_config(entry) {
@@ -212,7 +215,7 @@ impl<'a> Batch<'a> {
         if is_blocked {
             return Flow::Blocked;
         }
-        self.finish(client, start, out)
+        self.finish(client, start, out, answers_by_push(entry.row))
     }
 
     /// Answers with the error, if the outcome is one, and counts the call, whose reply begins at `start`.
@@ -275,16 +278,25 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes a reply back that the client does not want, and tells how to go on.
+    /// Takes a reply back that the client does not want, unless it `is_push`, and tells how to go on.
     #[inline]
-    pub(super) fn finish(&self, client: &mut Client, start: usize, out: &mut Vec<u8>) -> Flow {
+    pub(super) fn finish(
+        &self,
+        client: &mut Client,
+        start: usize,
+        out: &mut Vec<u8>,
+        is_push: bool,
+    ) -> Flow {
         match client.reply_mode {
             // Asking to skip the next one is not answered either.
             ReplyMode::On | ReplyMode::SkipNext => {}
-            ReplyMode::Off => out.truncate(start),
-            ReplyMode::Skip => {
-                out.truncate(start);
-                client.reply_mode = ReplyMode::On;
+            ReplyMode::Off | ReplyMode::Skip => {
+                if !is_push {
+                    out.truncate(start);
+                }
+                if client.reply_mode == ReplyMode::Skip {
+                    client.reply_mode = ReplyMode::On;
+                }
             }
         }
         if !client.pushes.is_empty() {
@@ -292,6 +304,8 @@ impl<'a> Batch<'a> {
         }
         if client.close || out.len() > client.reply_room {
             Flow::Close
+        } else if client.is_overtaking {
+            Flow::Overtaking
         } else {
             Flow::Next
         }
@@ -343,6 +357,12 @@ impl<'a> Batch<'a> {
         if client.is_monitor && row.flags.intersects(KEYSPACE) {
             let error = Error::text("ERR Replica can't interact with the keyspace");
             return Err(Refusal::Error(error, Some(entry)));
+        }
+        if client.class == Class::Pubsub
+            && client.version == Version::Resp2
+            && !is_allowed_while_listening(row)
+        {
+            return Err(Refusal::Error(listening(entry), Some(entry)));
         }
         if self.instance.loading.is_active() {
             if !row.flags.contains(Flags::LOADING) {
@@ -455,6 +475,7 @@ impl<'a> Batch<'a> {
         }
         call.remember();
         call.invalidate();
+        call.send_messages();
         // Who has waited was shown when it began to.
         if !matches!(patience, Patience::Served(_)) {
             monitor::show(self.instance, call.client, entry.row, request);
@@ -551,6 +572,14 @@ fn unknown_subcommand<'a>(container: &Entry, request: Request<'_>) -> Refusal<'a
     let word = shown(request.arg(1), REPEATED);
     let advice = format!("'. Try {} HELP.", container.row.name.to_ascii_uppercase());
     Error::quoting("ERR unknown subcommand '", word, &advice).into()
+}
+
+#[cold]
+fn listening(command: &Entry) -> Error {
+    Error::text(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        command.full_name
+    ))
 }
 
 #[cold]

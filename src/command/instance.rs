@@ -20,6 +20,7 @@ use crate::persistence::aof::journal::{Journal, Settings};
 use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
+use crate::pubsub::PubSub;
 use crate::scripting::{Functions, Scripts};
 use crate::telemetry::Telemetry;
 use crate::types::list;
@@ -56,6 +57,8 @@ pub struct Instance {
     pub tracking: Arc<Tracking>,
     /// Who is shown every command that runs.
     pub monitors: clients::Monitors,
+    /// Who listens to which channel.
+    pub pubsub: Arc<PubSub>,
     /// CLIENT PAUSE.
     pub pause: clients::Pause,
     /// Counters of every worker, and what is measured over time.
@@ -167,12 +170,16 @@ impl Instance {
         let journal = Arc::new(Journal::new(Settings::of(&config.persistence)));
         let clients = Arc::new(clients::Registry::default());
         let tracking = Arc::new(Tracking::new(Arc::clone(&clients)));
+        let pubsub = Arc::<PubSub>::default();
         for worker in &telemetry.workers {
             let effects = &worker.effects;
             effects.propagation.attach(journal.clone());
             effects
                 .invalidations
                 .attach(tracking.clone(), tracking.broadcasts());
+            effects.outbox.attach(pubsub.clone());
+            let wanted = config.telemetry.notify_keyspace_events;
+            effects.notifications.want(wanted);
         }
         let mut keyspace = Keyspace::new(config.general.databases as usize, workers);
         keyspace.uncounted = Arc::clone(journal.memory());
@@ -195,6 +202,7 @@ impl Instance {
             clients,
             tracking,
             monitors: clients::Monitors::default(),
+            pubsub,
             pause: clients::Pause::default(),
             run_id: random_hex(20),
             replication_id: random_hex(20),

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::keyspec::{Begin, Find};
 use super::registry::Entry;
-use super::{Command, Flags, Group};
+use super::{Command, Flags, Group, KeyFlags};
 use crate::keyspace::{Keyspace, Locked};
 use crate::protocol::Request;
 use crate::table::hash;
@@ -45,8 +45,14 @@ impl Locks {
         if row.find_keys.is_some() {
             return Locks::Found;
         }
+        if row
+            .keys
+            .iter()
+            .all(|spec| spec.flags.contains(KeyFlags::NOT_KEY))
+        {
+            return Locks::Nothing;
+        }
         match row.keys {
-            [] => Locks::Nothing,
             [spec] => match (spec.begin, spec.find) {
                 (Begin::Index(first), Find::Range { last: 0, .. }) => Locks::One(first),
                 (Begin::Index(first), Find::Range { last, step }) => {
@@ -106,7 +112,9 @@ impl Entry {
     /// of them locked.
     pub fn needs_queued(&self, request: Request<'_>, hashes: &mut Hashes) -> Needs {
         match self.locks {
-            Locks::Nothing if self.row.group != Group::Connection => Needs::All,
+            Locks::Nothing if !matches!(self.row.group, Group::Connection | Group::PubSub) => {
+                Needs::All
+            }
             _ => self.needs(request, hashes),
         }
     }

@@ -49,6 +49,7 @@ pub mod list;
 pub mod memory;
 pub mod monitor;
 pub mod object;
+pub mod pubsub;
 pub mod random;
 pub mod restore;
 pub mod save;
@@ -105,6 +106,7 @@ pub static FAMILIES: &[&[Command]] = &[
     memory::COMMANDS,
     monitor::COMMANDS,
     object::COMMANDS,
+    pubsub::COMMANDS,
     save::COMMANDS,
     restore::COMMANDS,
     scan::COMMANDS,
@@ -394,6 +396,8 @@ pub enum Group {
     SortedSet,
     /// Transactions.
     Transactions,
+    /// Channels and messages.
+    PubSub,
     /// The connection itself.
     Connection,
     /// The server.
@@ -414,6 +418,7 @@ impl Group {
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
             Group::Transactions => "transactions",
+            Group::PubSub => "pubsub",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Scripting => "scripting",
@@ -429,9 +434,11 @@ impl Group {
             Group::Set => Categories::SET,
             Group::SortedSet => Categories::SORTEDSET,
             Group::Transactions => Categories::TRANSACTION,
-            Group::Generic | Group::Connection | Group::Server | Group::Scripting => {
-                Categories::empty()
-            }
+            Group::Generic
+            | Group::PubSub
+            | Group::Connection
+            | Group::Server
+            | Group::Scripting => Categories::empty(),
         }
     }
 }

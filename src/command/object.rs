@@ -70,7 +70,7 @@ fn about(
     call: &mut Call<'_>,
     tell: impl FnOnce(&mut crate::protocol::Reply<'_>, EntryRef<'_>) -> Outcome,
 ) -> Outcome {
-    match call.db.peek_counted(call.key(2)) {
+    match call.db.peek_silently(call.key(2)) {
         Some(entry) => tell(&mut call.reply, entry),
         None => {
             call.reply.null();

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Call, Categories, Command, Error, Flags, Group, Outcome};
 use crate::allocator;
+use crate::clients::Topic;
 use crate::config::ShutdownFlags;
 use crate::telemetry::info::{self, Identity, Sources};
 
@@ -81,6 +82,8 @@ fn info(call: &mut Call<'_>) -> Outcome {
         telemetry: &instance.telemetry,
         clients: &instance.clients,
         tracking: &instance.tracking,
+        listened_to: [Topic::Channel, Topic::Pattern, Topic::Shard]
+            .map(|topic| instance.pubsub.count(topic)),
         keyspace: &instance.keyspace,
         databases: &databases,
         commands: &names,

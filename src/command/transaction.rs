@@ -258,6 +258,7 @@ impl Batch<'_> {
             call.submit(before_all);
         }
         call.invalidate();
+        call.send_messages();
         Ok(())
     }
 }

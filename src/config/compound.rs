@@ -321,8 +321,19 @@ impl KeyspaceEvents {
         self.0 & other.0 == other.0
     }
 
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
+    /// Whether some events of `other` are among these.
+    pub fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// One bit for each letter, in the order of the constants.
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// What [`Self::bits`] answered.
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits)
     }
 
     fn from_letters(letters: &[u8]) -> Option<Self> {

@@ -96,6 +96,7 @@ impl<'a> Db<'a> {
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let Some(place) = self.find(key) else {
             self.effects.misses.add(1);
+            self.effects.notify(self.index, key.bytes, Event::KEYMISS);
             return None;
         };
         self.effects.hits.add(1);
@@ -135,10 +136,22 @@ impl<'a> Db<'a> {
     /// Looks at a key and counts a hit or a miss, but records no access.
     pub fn peek_counted(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let found = self.find(key);
-        if found.is_some() {
-            self.effects.hits.add(1);
-        } else {
-            self.effects.misses.add(1);
+        if found.is_none() {
+            self.effects.notify(self.index, key.bytes, Event::KEYMISS);
+        }
+        self.counted(key, found)
+    }
+
+    /// As [`Db::peek_counted`], but tells nobody of a miss.
+    pub fn peek_silently(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let found = self.find(key);
+        self.counted(key, found)
+    }
+
+    fn counted(&mut self, key: Key<'_>, found: Option<Place>) -> Option<EntryRef<'_>> {
+        match found {
+            Some(_) => self.effects.hits.add(1),
+            None => self.effects.misses.add(1),
         }
         found.map(|place| self.table(key).get(place))
     }
@@ -216,6 +229,7 @@ impl<'a> Db<'a> {
         entry.as_mut().set_access(self.moment.access.fresh());
         let marks = marks_of(entry.as_ref());
         let index = self.index;
+        self.effects.notify(index, key.bytes, Event::NEW);
         let shard = self.locked.shard(key);
         let place = shard.insert(index, key.hash, entry);
         if marks != 0 {
@@ -298,7 +312,9 @@ impl<'a> Db<'a> {
     /// must be that of `key`. The caller announces the change.
     pub fn put(&mut self, key: Key<'_>, entry: Entry) {
         debug_assert_eq!(entry.as_ref().key(), key.bytes);
-        if let Some(place) = self.find(key) {
+        let found = self.find(key);
+        self.effects.notify(self.index, key.bytes, Event::NEW);
+        if let Some(place) = found {
             return self.put_at(key, place, entry);
         }
         let index = self.index;

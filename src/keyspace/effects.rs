@@ -4,7 +4,9 @@
 //! of the shard, the dirty counter, the keyspace counters of INFO, and by [propagation](super::propagation) the append-only
 //! file; keyspace notifications read the same record.
 
+use super::notifications::Notifications;
 use super::observers::Observers;
+use super::outbox::Outbox;
 use super::propagation::{Propagation, Scribe};
 use super::tracked::Invalidations;
 use super::waiters::Ready;
@@ -38,6 +40,10 @@ pub enum Class {
     Expired,
     /// `e`: a key had to make room.
     Evicted,
+    /// `n`: a key came to be. Announced in front of what happened to it then, and no change of its own.
+    New,
+    /// `m`: a key was looked for in vain. No change either.
+    Miss,
 }
 
 macro_rules! events {
@@ -65,6 +71,7 @@ events! {
     HSET = Hash "hset";
     INCRBY = String "incrby";
     INCRBYFLOAT = String "incrbyfloat";
+    KEYMISS = Miss "keymiss";
     LINSERT = List "linsert";
     LPOP = List "lpop";
     LPUSH = List "lpush";
@@ -73,6 +80,7 @@ events! {
     LTRIM = List "ltrim";
     MOVE_FROM = Generic "move_from";
     MOVE_TO = Generic "move_to";
+    NEW = New "new";
     PERSIST = Generic "persist";
     RENAME_FROM = Generic "rename_from";
     RENAME_TO = Generic "rename_to";
@@ -118,6 +126,10 @@ pub struct Effects {
     pub expired_fields: Counter,
     /// Keys removed to make room.
     pub evicted: Counter,
+    /// Which events are told to those who subscribed.
+    pub notifications: Notifications,
+    /// What is told to those who subscribed.
+    pub outbox: Outbox,
     /// How the changes leave.
     pub propagation: Propagation,
     /// What clients are to be told that keep copies of keys.
@@ -142,6 +154,20 @@ impl Effects {
             }
             _ => self.dirty.add(1),
         }
+    }
+
+    /// Tells those who subscribed of an event that changes nothing.
+    #[inline]
+    pub fn notify(&self, database: usize, key: &[u8], event: Event) {
+        self.notifications
+            .announce(&self.outbox, database, key, event);
+    }
+
+    /// Lets everything leave that has gathered, from a place where no command runs. What it tells of must still be locked.
+    pub fn submit(&self) {
+        self.outbox.send();
+        self.propagation.submit();
+        self.invalidations.send();
     }
 
     /// Who writes down how to repeat what is done in a database.
@@ -177,12 +203,6 @@ impl Effects {
         self.invalidations.everything();
     }
 
-    /// Hands over what gathered since the last time, where no command does that in the end. What was changed must still be locked.
-    pub fn submit(&self) {
-        self.propagation.submit();
-        self.invalidations.send();
-    }
-
     /// Takes note of a further side of a change that was just recorded: a SET with an expiry is one change, with
     /// the events `set` and `expire`, and a RENAME is one of two keys.
     #[inline]
@@ -193,6 +213,7 @@ impl Effects {
         key: &[u8],
         event: Event,
     ) {
+        self.notify(database, key, event);
         observers.tell(self, database, key, event);
         self.invalidations.changed(key, event);
     }

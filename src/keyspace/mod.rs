@@ -14,6 +14,7 @@
 //!   of which clients keep copies, [`waiters`] who is
 //!   blocked until a key holds something.
 //! - [`effects`] is where every change is announced; [`propagation`] turns changes into commands that repeat them.
+//! - [`notifications`] turns events into messages to those who subscribed; [`outbox`] is where messages gather.
 //! - [`expire`] sweeps for dead keys, [`reclaim`] frees what is heavy on a thread of its own, [`defrag`] moves together what lies scattered.
 //! - [`digest`] condenses the data into twenty bytes, for tests.
 //! - [`snapshot`] passes everything on as it was at one moment, while it goes on changing.
@@ -31,7 +32,9 @@ pub mod entry;
 pub mod evict;
 pub mod expire;
 pub mod fill;
+pub mod notifications;
 pub mod observers;
+pub mod outbox;
 pub mod propagation;
 pub mod reclaim;
 pub mod shard;

@@ -97,6 +97,9 @@ impl Connection {
             if self.is_held && !matches!(turn, Turn::Closed) {
                 self.wait_for_disk().await;
             }
+            if std::mem::take(&mut self.client.has_published) {
+                self.wait_for_traffic().await;
+            }
             turn = match turn {
                 Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
                 Turn::Postponed => {
@@ -109,12 +112,14 @@ impl Connection {
                     self.run_kept()
                 }
                 Turn::Closing => {
+                    self.local.close();
                     poll_fn(|cx| self.poll_drain(cx)).await;
                     Turn::Closed
                 }
                 Turn::Closed => break,
             }
         }
+        self.worker.instance.pubsub.leave(&mut self.client);
         self.client.unwatch(&self.worker.instance.keyspace);
         self.worker.instance.tracking.stop(&mut self.client);
         if self.client.is_monitor {
@@ -298,7 +303,9 @@ impl Connection {
             };
             if let Some((flow, at)) = self.run_group(&mut batch, bytes, &group, spans, replies) {
                 let served = match flow {
-                    Flow::Next | Flow::Close => return (bytes.len(), Served::Close),
+                    Flow::Next | Flow::Overtaking | Flow::Close => {
+                        return (bytes.len(), Served::Close);
+                    }
                     Flow::Postponed => Served::Postponed,
                     Flow::Blocked => Served::Blocked,
                 };
@@ -317,7 +324,7 @@ impl Connection {
                 }
                 Stop::Inline(start, end) => {
                     match self.run_inline(&mut batch, &bytes[start..end], replies) {
-                        Flow::Next => at = end,
+                        Flow::Next | Flow::Overtaking => at = end,
                         Flow::Postponed => return (start, Served::Postponed),
                         Flow::Blocked => return (end, Served::Blocked),
                         Flow::Close => return (bytes.len(), Served::Close),
@@ -357,9 +364,11 @@ impl Connection {
             batch.prefetch(&self.client, &prepared);
         }
         for (prepared, place) in prepared.iter().zip(group) {
+            let start = replies.len();
             match batch.run(&mut self.client, prepared, replies) {
                 Flow::Next => {}
                 Flow::Blocked => return Some((Flow::Blocked, place.end)),
+                Flow::Overtaking => self.collect_mail(start, replies),
                 flow => return Some((flow, place.start)),
             }
         }
@@ -382,10 +391,25 @@ impl Connection {
             ..*batch
         };
         let prepared = inner.prepare(request.as_request());
+        let start = replies.len();
         let flow = inner.run(&mut self.client, &prepared, replies);
         batch.tick = inner.tick;
         batch.config = inner.config;
+        if flow == Flow::Overtaking {
+            self.collect_mail(start, replies);
+            return Flow::Next;
+        }
         flow
+    }
+
+    /// Puts everything that was sent to the client in front of the reply that begins at `start`.
+    #[cold]
+    fn collect_mail(&mut self, start: usize, replies: &mut Vec<u8>) {
+        self.client.is_overtaking = false;
+        self.worker.take_signals();
+        let reply = replies.split_off(start);
+        self.local.take_mail(replies, usize::MAX);
+        replies.extend_from_slice(&reply);
     }
 
     #[cold]
@@ -498,6 +522,16 @@ impl Connection {
         let settled = pin!(worker.until_settled(self.client.written));
         self.attend(settled).await;
         self.is_held = false;
+    }
+
+    /// Waits until what was sent to others has reached them, if that is too much.
+    async fn wait_for_traffic(&mut self) {
+        let worker = Rc::clone(&self.worker);
+        let traffic = &worker.instance.clients.traffic;
+        if traffic.is_congested() {
+            let mut relieved = Box::pin(traffic.relieved());
+            self.attend(relieved.as_mut()).await;
+        }
     }
 
     /// Runs the requests that had to wait.

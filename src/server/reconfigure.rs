@@ -114,6 +114,10 @@ impl Listening {
             instance.journal.configure(Settings::of(&new.persistence));
             instance.clients.memory.set_limit(limit_of_all(new));
             evict_clients(&instance);
+            for worker in &instance.telemetry.workers {
+                let wanted = new.telemetry.notify_keyspace_events;
+                worker.effects.notifications.want(wanted);
+            }
         }
         Ok(())
     }

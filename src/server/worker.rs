@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
@@ -18,7 +17,7 @@ use tracing::{debug, info};
 
 use super::connection::Connection;
 use super::stream::Accepted;
-use crate::clients::{Client, Courier, Kind, Signal};
+use crate::clients::{Class, Client, Courier, Kind, Letter, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
@@ -126,7 +125,9 @@ pub struct Local {
     pub has_output: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// What others have for the client, oldest first.
-    mail: RefCell<VecDeque<Rc<Bytes>>>,
+    mail: RefCell<VecDeque<Rc<Letter>>>,
+    /// Whether it takes no more mail, since it is about to end.
+    is_closing: Cell<bool>,
 }
 
 impl Local {
@@ -145,9 +146,17 @@ impl Local {
     }
 
     /// Leaves mail for the client.
-    fn post(&self, bytes: Rc<Bytes>) {
-        self.mail.borrow_mut().push_back(bytes);
-        self.wake();
+    fn post(&self, letter: Rc<Letter>) {
+        if !self.is_closing.get() {
+            self.mail.borrow_mut().push_back(letter);
+            self.wake();
+        }
+    }
+
+    /// Takes no more mail.
+    pub fn close(&self) {
+        self.is_closing.set(true);
+        self.mail.take();
     }
 
     /// Whether there is mail.
@@ -160,9 +169,9 @@ impl Local {
     pub fn take_mail(&self, replies: &mut Vec<u8>, enough: usize) {
         let mut mail = self.mail.borrow_mut();
         while replies.len() < enough
-            && let Some(bytes) = mail.pop_front()
+            && let Some(letter) = mail.pop_front()
         {
-            replies.extend_from_slice(&bytes);
+            replies.extend_from_slice(&letter);
         }
         if mail.is_empty() {
             // An idle connection owns no buffer.
@@ -186,7 +195,7 @@ impl Local {
 
 impl Worker {
     fn new(instance: Arc<Instance>, number: usize) -> Worker {
-        let (courier, signals) = Courier::to(number);
+        let (courier, signals) = Courier::to(number, &instance.clients.traffic);
         Worker {
             instance,
             scratch: RefCell::new(Scratch {
@@ -252,12 +261,12 @@ impl Worker {
                     connection.kill();
                 }
             }
-            Signal::Deliver { to, bytes } => {
+            Signal::Deliver { to, letter } => {
                 // Counted by this thread alone, a reference costs next to nothing.
-                let bytes = Rc::new(bytes);
+                let letter = Rc::new(letter);
                 for id in to.ids() {
                     if let Some(connection) = connections.get(id) {
-                        connection.post(Rc::clone(&bytes));
+                        connection.post(Rc::clone(&letter));
                     }
                 }
             }
@@ -316,8 +325,11 @@ impl Worker {
                 continue;
             };
             let silent = now.saturating_sub(handle.last_interaction.load(Relaxed));
-            let may_be_silent = handle.blocked.load(Relaxed) || handle.is_monitor.load(Relaxed);
-            if silent > limit && !may_be_silent {
+            // Who waits, watches or has subscribed has nothing to ask.
+            let is_patient = handle.blocked.load(Relaxed)
+                || handle.is_monitor.load(Relaxed)
+                || handle.account.footprint().class == Class::Pubsub;
+            if silent > limit && !is_patient {
                 debug!("Closing idle client {id} at {}", handle.kind.peer());
                 connection.kill();
             }

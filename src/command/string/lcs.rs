@@ -25,15 +25,17 @@ pub const COMMANDS: &[Command] = &[Command {
 
 fn lcs(call: &mut Call<'_>) -> Outcome {
     let keys = [call.key(1), call.key(2)];
-    let mut lengths = [0; 2];
-    for (key, length) in keys.into_iter().zip(&mut lengths) {
-        if let Some(entry) = call.db.read(key) {
-            let string = entry
-                .string()
-                .map_err(|_| Error::text("ERR The specified keys must contain string values"))?;
-            *length = string.len();
-        }
-    }
+    // Both are looked for, whatever the first one is.
+    let found = keys.map(|key| match call.db.read(key) {
+        Some(entry) => entry.string().map(|string| string.len()),
+        None => Ok(0),
+    });
+    let [Ok(first), Ok(second)] = found else {
+        return Err(Error::text(
+            "ERR The specified keys must contain string values",
+        ));
+    };
+    let lengths = [first, second];
     let (mut only_length, mut indexes, mut with_lengths, mut shortest) = (false, false, false, 0);
     let mut place = 3;
     while place < call.len() {

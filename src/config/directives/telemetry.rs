@@ -20,7 +20,6 @@ directives! {
         /// Which changes of keys are published. "" publishes none; else K, E or both for the channel of the key and
         /// of the event, and some of g $ l s h z t (the types), x (expired), e (evicted), d (modules), m (missed),
         /// n (new), A (all but m and n).
-        notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default() => Events,
-            inert("events on keys are not published yet");
+        notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default() => Events;
     }
 }

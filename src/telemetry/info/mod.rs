@@ -36,6 +36,8 @@ pub struct Sources<'a> {
     pub clients: &'a clients::Registry,
     /// Who keeps copies of keys.
     pub tracking: &'a Tracking,
+    /// How many channels, patterns and shard channels somebody listens to.
+    pub listened_to: [usize; 3],
     /// The keys' home, for what it counts itself.
     pub keyspace: &'a Keyspace,
     /// What each database holds.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Sources, Text, decimals, fields, tame};
+use crate::clients::Class;
 use crate::telemetry::stats::CommandTotals;
 
 pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
@@ -18,6 +19,7 @@ pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
         client_recent_max_output_buffer: held().map(|held| held.output).fold(output, usize::max),
         blocked_clients: clients.iter().filter(|client| client.blocked.load(Relaxed)).count(),
         tracking_clients: sources.tracking.trackers(),
+        pubsub_clients: held().filter(|held| held.class == Class::Pubsub).count(),
         clients_in_timeout_table: clients.iter().filter(|client| client.has_deadline()).count(),
         total_blocking_keys: sources.keyspace.waitroom.keys(),
         total_blocking_keys_on_nokey: 0,
@@ -61,9 +63,9 @@ pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
         current_eviction_exceeded_time: sources.keyspace.evictions.current().as_millis(),
         keyspace_hits: telemetry.sum(|worker| &worker.effects.hits),
         keyspace_misses: telemetry.sum(|worker| &worker.effects.misses),
-        pubsub_channels: 0,
-        pubsub_patterns: 0,
-        pubsubshard_channels: 0,
+        pubsub_channels: sources.listened_to[0],
+        pubsub_patterns: sources.listened_to[1],
+        pubsubshard_channels: sources.listened_to[2],
         latest_fork_usec: 0,
         total_forks: 0,
         migrate_cached_sockets: 0,

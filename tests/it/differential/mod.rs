@@ -16,6 +16,7 @@ mod conversation;
 mod differences;
 mod elements;
 mod encodings;
+mod events;
 mod expiry;
 mod hashes;
 mod keys;
