@@ -165,7 +165,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: reload,
         help: (
             "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
-            "Save all keys, forget them and load them again. NOFLUSH keeps them, NOSAVE loads what was saved before.",
+            "Save all keys, forget them and load them again. NOFLUSH keeps them, MERGE replaces those that are there, NOSAVE loads what was \
+             saved before.",
         ),
     },
     Subcommand {
@@ -358,13 +359,15 @@ fn pause_cron(call: &mut Call<'_>) -> Outcome {
 }
 
 fn reload(call: &mut Call<'_>) -> Outcome {
-    let (mut saves, mut flushes) = (true, true);
+    let (mut saves, mut flushes, mut merges) = (true, true, false);
     for place in 2..call.len() {
         if call.is(place, "NOSAVE") {
             saves = false;
         } else if call.is(place, "NOFLUSH") {
             flushes = false;
-        } else if !call.is(place, "MERGE") {
+        } else if call.is(place, "MERGE") {
+            merges = true;
+        } else {
             return Err(Error::text(
                 "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
             ));
@@ -383,7 +386,7 @@ fn reload(call: &mut Call<'_>) -> Outcome {
         function::forget_all(call.instance);
     }
     let path = Path::new(&call.config.persistence.dbfilename);
-    load::snapshot_exclusively(call.instance, locked, path).map_err(|error| {
+    load::snapshot_exclusively(call.instance, locked, path, merges).map_err(|error| {
         tracing::warn!("{error}");
         Error::text("ERR Error trying to load the RDB dump, check server logs.")
     })?;

@@ -185,6 +185,12 @@ fn fcall(call: &mut Call<'_>) -> Outcome {
     script::run(call, &engine, callee, keys, rights, &function.needs_all)
 }
 
+/// What a subcommand with too many arguments answers.
+fn unknown_arguments(call: &Call<'_>) -> Error {
+    let before = "ERR unknown subcommand or wrong number of arguments for '";
+    Error::quoting(before, call.arg(1), "'. Try FUNCTION HELP.")
+}
+
 /// Changes the libraries, and takes note that something was changed.
 fn change<R>(
     call: &Call<'_>,
@@ -238,11 +244,11 @@ pub fn forget_all(instance: &Instance) {
 /// Adds the library of a source that was saved.
 ///
 /// # Errors
-/// When it is none, or is there already.
-pub fn load_saved(instance: &Instance, source: &[u8]) -> Result<(), LibraryError> {
+/// When it is none, or is there already and not to be replaced.
+pub fn load_saved(instance: &Instance, source: &[u8], replaces: bool) -> Result<(), LibraryError> {
     let added = instance
         .functions
-        .change(|catalogue| add(&instance.scripts, catalogue, source, None, false));
+        .change(|catalogue| add(&instance.scripts, catalogue, source, None, replaces));
     added.map(|_| ())
 }
 
@@ -257,7 +263,10 @@ fn delete(call: &mut Call<'_>) -> Outcome {
 }
 
 fn flush(call: &mut Call<'_>) -> Outcome {
-    if call.len() > 3 || (call.len() == 3 && !call.is(2, "ASYNC") && !call.is(2, "SYNC")) {
+    if call.len() > 3 {
+        return Err(unknown_arguments(call));
+    }
+    if call.len() == 3 && !call.is(2, "ASYNC") && !call.is(2, "SYNC") {
         return Err(Error::text(
             "ERR FUNCTION FLUSH only supports SYNC|ASYNC option",
         ));
@@ -377,10 +386,7 @@ fn restore(call: &mut Call<'_>) -> Outcome {
                 "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
             ));
         }
-        _ => {
-            let before = "ERR unknown subcommand or wrong number of arguments for '";
-            return Err(Error::quoting(before, call.arg(1), "'. Try FUNCTION HELP."));
-        }
+        _ => return Err(unknown_arguments(call)),
     };
     let body = payload::body(call.arg(2))
         .ok_or_else(|| Error::text("ERR DUMP payload version or checksum are wrong"))?;

@@ -46,7 +46,8 @@ pub fn options<'i>(instance: &'i Instance, config: &Config, keeps_dead: bool) ->
             Duration::from_micros(u64::try_from(micros).unwrap_or(0))
         }),
         library: Arc::new(|source| {
-            function::load_saved(instance, source).map_err(|error| error.to_string())
+            let added = function::load_saved(instance, source, false);
+            added.map_err(|error| error.to_string())
         }),
     }
 }
@@ -62,7 +63,8 @@ pub fn snapshot(instance: &Instance, path: &Path) -> Result<Report, FileError> {
     })
 }
 
-/// As [`snapshot`], where the exclusive section is held; on this thread alone, as that cannot be shared.
+/// As [`snapshot`], where the exclusive section is held; on this thread alone, as that cannot be shared. With `replaces`, what is in the
+/// file takes the place of what has its name.
 ///
 /// # Errors
 /// As [`snapshot`].
@@ -70,10 +72,19 @@ pub fn snapshot_exclusively(
     instance: &Instance,
     locked: &mut Locked<'_>,
     path: &Path,
+    replaces: bool,
 ) -> Result<Report, FileError> {
-    let options = options(instance, &instance.config.load(), false);
+    let mut options = options(instance, &instance.config.load(), false);
+    options.library = Arc::new(move |source| {
+        let added = function::load_saved(instance, source, replaces);
+        added.map_err(|error| error.to_string())
+    });
     let locked = RefCell::new(locked);
     load::load_file_here(path, &options, &instance.loading, |entries| {
-        locked.borrow_mut().fill(entries)
+        let mut locked = locked.borrow_mut();
+        if replaces {
+            locked.make_way(entries);
+        }
+        locked.fill(entries)
     })
 }

@@ -74,6 +74,24 @@ impl Locked<'_> {
     }
 }
 
+impl Locked<'_> {
+    /// Removes what there is under the names of entries, so that they can be stored. Nobody is told of it.
+    pub fn make_way(&mut self, entries: &[Fresh]) {
+        let keyspace = self.keyspace();
+        for fresh in entries {
+            let (hash, database) = (fresh.hash, fresh.database as usize);
+            let gone = self.visit(keyspace.shard_of(hash), |shard| {
+                let key = fresh.entry.as_ref().key();
+                let place = shard.table_mut(database).find(hash, key)?;
+                shard.remove(database, place)
+            });
+            if let Some(entry) = gone {
+                keyspace.reclaimer.discard(entry);
+            }
+        }
+    }
+}
+
 fn store(shard: &mut Shard, fresh: Fresh) -> Result<(), Duplicate> {
     let Fresh {
         hash,

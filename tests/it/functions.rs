@@ -95,6 +95,8 @@ fn libraries_are_refused_alike() {
         command!["FUNCTION", "LOAD"].to_vec(),
         command!["FUNCTION", "DELETE", "none"].to_vec(),
         command!["FUNCTION", "FLUSH", "LATER"].to_vec(),
+        command!["FUNCTION", "FLUSH", "SYNC", "SYNC"].to_vec(),
+        command!["FUNCTION", "RESTORE", "x", "FLUSH", "y"].to_vec(),
         command!["FUNCTION", "LIST", "LIBRARYNAME"].to_vec(),
         command!["FUNCTION", "LIST", "WITHCODE", "WITHCODE"].to_vec(),
         command!["FUNCTION", "RESTORE", "x"].to_vec(),
@@ -330,4 +332,25 @@ fn functions_outlive_a_restart_with_the_append_only_file() {
         assert_eq!(client.call(&["DEBUG", "RELOAD"]).text(), "OK");
         assert_eq!(client.call(&["FCALL", "h", "0"]).int(), 3);
     }
+}
+
+#[test]
+fn a_reload_may_add_to_what_there_is() {
+    let server = Setup::minium().with("enable-debug-command", "yes").start();
+    let mut client = server.connect();
+    load(&mut client, &library("a", "f", "return 1"));
+    client.call(&["SET", "k", "saved"]);
+    client.call(&["SAVE"]);
+    let next = library("a", "f", "return 2");
+    client.call(&["FUNCTION", "LOAD", "REPLACE", &next]);
+    load(&mut client, &library("b", "g", "return 3"));
+    client.call(&["SET", "k", "changed"]);
+    client.call(&["SET", "new", "there"]);
+    let twice = client.line("DEBUG RELOAD NOSAVE NOFLUSH");
+    assert!(twice.is_error(), "{twice:?}");
+    assert!(client.line("DEBUG RELOAD NOSAVE NOFLUSH MERGE").is_ok());
+    assert_eq!(client.line("FCALL f 0").int(), 1);
+    assert_eq!(client.line("FCALL g 0").int(), 3);
+    assert_eq!(client.line("GET k").bytes(), b"saved");
+    assert_eq!(client.line("GET new").bytes(), b"there");
 }
