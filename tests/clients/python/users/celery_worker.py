@@ -10,14 +10,14 @@ from datetime import datetime, timedelta, timezone
 from driver import connect, equal, eventually, give_up_after, url, within
 from worker import all_was_done_once, end, new_ledger, notes, running
 
-give_up_after(90)
+give_up_after(240)
 os.environ.update(BROKER=url(0), BACKEND=url(1))
 ledger = new_ledger()
 
 from celery import chain, chord, group  # The application reads the variables.
 from celery_tasks import add, app, broken, flaky, log, total
 
-PATIENCE = 20
+PATIENCE = 60
 broker, results = connect(db=0), connect(db=1)
 
 

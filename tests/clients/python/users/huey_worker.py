@@ -9,7 +9,7 @@ import time
 from driver import connect, equal, eventually, give_up_after, url, within
 from worker import all_was_done_once, end, new_ledger, notes, running
 
-give_up_after(90)
+give_up_after(240)
 os.environ["SERVER"] = url()
 ledger = new_ledger()
 
@@ -26,7 +26,7 @@ def consumer(queue, workers):
 
 
 def result(task):
-    return task.get(blocking=True, timeout=20)
+    return task.get(blocking=True, timeout=60)
 
 
 # Added before there is a consumer: by priority, and by age where that is the same.

@@ -7,7 +7,7 @@ import redis.asyncio
 
 from driver import connect, equal, eventually, give_up_after, restart_server, target
 
-give_up_after(60)
+give_up_after(120)
 PUBLISHERS, MESSAGES = 4, 500
 
 for protocol in 2, 3:

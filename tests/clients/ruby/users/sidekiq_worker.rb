@@ -23,9 +23,9 @@ def equal(got, wanted, what)
   abort "#{what}: got #{got.inspect}, wanted #{wanted.inspect}" unless got == wanted
 end
 
-# Returns when the block's condition holds; ends the script when it does not in thirty seconds.
+# Returns when the block's condition holds; ends the script when it does not in a minute.
 def eventually(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 30
+  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 60
   until yield
     abort "waited in vain for #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
     sleep 0.01
