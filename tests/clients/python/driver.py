@@ -50,8 +50,8 @@ def within(got, low, high, what):
 
 
 def eventually(condition, what):
-    """Returns when the condition holds; ends the script when it does not in twenty seconds."""
-    deadline = time.monotonic() + 20
+    """Returns when the condition holds; ends the script when it does not in a minute."""
+    deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
             sys.exit(f"waited in vain for {what}")

@@ -107,7 +107,8 @@ pub(crate) fn node(name: &str) {
     script("node", &format!("node/{name}"));
 }
 
-fn script(interpreter: &str, path: &str) {
+/// Runs a script that needs no folder of packages.
+pub(crate) fn script(interpreter: &str, path: &str) {
     let mut command = Command::new(interpreter);
     command.arg(clients().join(path));
     converse(command);

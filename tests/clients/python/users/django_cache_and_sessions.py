@@ -9,7 +9,7 @@ from django.urls import path
 
 from driver import connect, equal, eventually, give_up_after, restart_server, url, within
 
-give_up_after(60)
+give_up_after(120)
 
 
 def django_redis(database, **options):
