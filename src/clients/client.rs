@@ -61,6 +61,8 @@ pub struct Client {
     pub is_overtaking: bool,
     /// What kind of peer it serves.
     pub class: Class,
+    /// Whether there was no room for more when its command began.
+    pub has_no_room: bool,
     /// The length in bytes that the replies of a batch may reach; beyond, none are written and the connection is to end.
     pub reply_room: usize,
     /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
@@ -95,6 +97,7 @@ impl Client {
             close: false,
             is_overtaking: false,
             class: Class::Normal,
+            has_no_room: false,
             reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,

@@ -257,7 +257,7 @@ impl<'a> Batch<'a> {
     #[inline]
     fn admit<'e>(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         prepared: &Prepared<'e>,
     ) -> Result<&'e Entry, Refusal<'e>> {
         let request = prepared.request;
@@ -301,6 +301,11 @@ impl<'a> Batch<'a> {
         {
             return Err(Refusal::Error(listening(entry), Some(entry)));
         }
+        if let Some(busy) = self.instance.busy.refusal()
+            && !row.flags.contains(Flags::ALLOW_BUSY)
+        {
+            return Err(Refusal::Error(busy.into(), Some(entry)));
+        }
         if self.instance.loading.is_active() {
             if !row.flags.contains(Flags::LOADING) {
                 return Err(Refusal::Error(Error::Loading, Some(entry)));
@@ -341,7 +346,7 @@ impl<'a> Batch<'a> {
         let mut many = Hashes::new();
         let (locked, hashes) = match entry.locks {
             Locks::One(first) => (
-                keyspace.lock_one(prepared.hash),
+                keyspace.lock_one_if_free(prepared.hash),
                 KeyHashes {
                     first,
                     step: 1,
@@ -364,6 +369,9 @@ impl<'a> Batch<'a> {
                 };
                 (locked, hashes)
             }
+        };
+        let Some(locked) = locked else {
+            return Err(self.instance.busy.error().into());
         };
         let writes = entry.row.flags.contains(Flags::WRITE);
         let db = self.db(client, locked, writes);

@@ -64,16 +64,17 @@ impl Batch<'_> {
     #[inline]
     pub(super) fn is_out_of_memory(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         entry: &Entry,
         request: Request<'_>,
     ) -> bool {
+        client.has_no_room = false;
         if self.config.memory.maxmemory == MemoryLimit::Bytes(0) {
             return false;
         }
         let flags = entry.row.flags;
-        let may_grow =
-            flags.intersects(Flags::DENYOOM | Flags::RUNS_QUEUE) || client.transaction.is_some();
+        let may_grow = flags.intersects(Flags::DENYOOM | Flags::RUNS_QUEUE | Flags::RUNS_SCRIPT)
+            || client.transaction.is_some();
         if !may_grow && self.has_made_room {
             return false;
         }
@@ -82,7 +83,8 @@ impl Batch<'_> {
         let gauge = Gauge::near(keyspace, memory::limit(self.config.memory.maxmemory));
         let end = gauge.map_or(End::Enough, |gauge| self.make_room(gauge, request));
         keyspace.evictions.note(end != End::Enough);
-        end == End::Nobody && needs_memory(client, entry)
+        client.has_no_room = end == End::Nobody;
+        client.has_no_room && needs_memory(client, entry)
     }
 
     fn make_room(&self, gauge: Gauge<'_>, request: Request<'_>) -> End {

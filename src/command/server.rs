@@ -130,6 +130,9 @@ fn shutdown(call: &mut Call<'_>) -> Outcome {
     if (save && nosave) || (abort && (save || nosave || now || force)) {
         return Err(Error::Syntax);
     }
+    if !nosave && let Some(busy) = call.instance.busy.refusal() {
+        return Err(busy.into());
+    }
     if abort {
         // Whoever could ask for it waits until the end, or is told that there is none.
         return Err(Error::text("ERR No shutdown in progress."));

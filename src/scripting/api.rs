@@ -17,7 +17,8 @@ use crate::protocol::{OwnedRequest, Version, number};
 pub struct Memory {
     /// The version of the protocol in which commands answer the script that runs.
     pub version: Cell<Version>,
-    random: Cell<Random>,
+    /// The state of `math.random`.
+    pub random: Cell<Random>,
     scratch: RefCell<Scratch>,
 }
 

@@ -220,6 +220,7 @@ impl Engine {
             Callee::Function(function, name) => (function.clone(), name.to_owned()),
         };
         let is_script = matches!(callee, Callee::Script(_));
+        let random = self.memory.random.get();
         let run = || -> mlua::Result<(bool, Value)> {
             let keys = self.strings(request, keys)?;
             let arguments = self.strings(request, arguments)?;
@@ -235,11 +236,15 @@ impl Engine {
         let result = host::lend(host, run);
         self.collect();
         let version = self.memory.version.get();
-        match result {
-            Ok((true, value)) => Ok(Returned { value, version }),
-            Ok((false, value)) => Err(failure(&value, &name)),
-            Err(error) => Err(failure(&Value::Error(Box::new(error)), &name)),
+        let failure = match result {
+            Ok((true, value)) => return Ok(Returned { value, version }),
+            Ok((false, value)) => failure(&value, &name),
+            Err(error) => failure(&Value::Error(Box::new(error)), &name),
+        };
+        if failure == Failure::StartOver {
+            self.memory.random.set(random);
         }
+        Err(failure)
     }
 
     fn strings(&self, request: Request<'_>, places: Range<usize>) -> mlua::Result<Table> {
