@@ -121,6 +121,15 @@ impl Client {
         };
     }
 
+    /// Whether its next request is answered as that of any other client.
+    pub(super) fn is_plain(&self) -> bool {
+        self.authenticated
+            && self.transaction.is_none()
+            && self.wait.is_none()
+            && self.reply_mode == ReplyMode::On
+            && self.class == Class::Normal
+    }
+
     /// What its transaction, its watches, its wait and its subscriptions take, in bytes.
     pub fn memory(&self) -> usize {
         let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());

@@ -106,6 +106,8 @@ pub struct Handle {
     pub watch_is_broken: AtomicBool,
     /// How many channels, patterns and shard channels it has subscribed to.
     pub subscriptions: [AtomicU32; 3],
+    /// Whether the reply to its next request depends on nothing that only its own worker knows.
+    pub is_plain: AtomicBool,
     /// Whether a command of it waits for something.
     pub blocked: AtomicBool,
     /// Whether somebody asked for its end.
@@ -136,6 +138,7 @@ impl Handle {
             .as_ref()
             .map_or(-1, |it| it.queue.len() as i32);
         self.queued.store(queued, Relaxed);
+        self.is_plain.store(client.is_plain(), Relaxed);
         self.watch_is_broken
             .store(client.watch_is_broken(), Relaxed);
     }
@@ -225,6 +228,7 @@ impl Registry {
             queued: AtomicI32::new(-1),
             watch_is_broken: AtomicBool::new(false),
             subscriptions: Default::default(),
+            is_plain: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             courier,

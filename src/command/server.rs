@@ -97,6 +97,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
         saver: &instance.saver,
         journal: &instance.journal,
         functions: &instance.functions.load(),
+        scripts: &instance.scripts,
     };
     let words: Vec<&[u8]> = call.args_from(1).collect();
     let text = info::report(&sources, &words);

@@ -34,6 +34,7 @@ mod protocol;
 mod pubsub;
 mod recipes;
 mod scan;
+mod scripting;
 mod sets;
 mod snapshots;
 mod sort;
