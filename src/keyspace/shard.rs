@@ -227,6 +227,12 @@ impl Keyspace {
         self.shards[shard].0.lock()
     }
 
+    /// Locks one shard if it is free.
+    #[inline]
+    pub fn try_lock(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+        self.shards[shard].0.try_lock()
+    }
+
     #[inline]
     fn hold(&self, shard: usize) -> Hold<'_> {
         Hold::Own(self.lock(shard))
@@ -235,7 +241,7 @@ impl Keyspace {
     /// Locks one shard, or gives up when somebody is [stuck](Self::stuck) and it is not free.
     #[inline]
     fn hold_if_free(&self, shard: usize) -> Option<Hold<'_>> {
-        let guard = self.shards[shard].0.try_lock();
+        let guard = self.try_lock(shard);
         guard.or_else(|| self.wait_for(shard)).map(Hold::Own)
     }
 
@@ -339,7 +345,7 @@ impl Keyspace {
     /// Brings the bucket of a key into the cache. Takes the shard's lock for a moment, if it is free.
     #[inline]
     pub fn prefetch_bucket(&self, database: usize, hash: u64) {
-        if let Some(shard) = self.shards[self.shard_of(hash)].0.try_lock()
+        if let Some(shard) = self.try_lock(self.shard_of(hash))
             && let Some(table) = shard.table(database)
         {
             table.prefetch_bucket(hash);
@@ -349,7 +355,7 @@ impl Keyspace {
     /// Brings the entry of a key, if its bucket names one, into the cache. Takes the shard's lock for a moment, if it is free.
     #[inline]
     pub fn prefetch_entry(&self, database: usize, hash: u64) {
-        if let Some(shard) = self.shards[self.shard_of(hash)].0.try_lock()
+        if let Some(shard) = self.try_lock(self.shard_of(hash))
             && let Some(table) = shard.table(database)
         {
             table.prefetch_entry(hash);
@@ -363,7 +369,7 @@ impl Keyspace {
         key: Key<'_>,
         elements: impl Iterator<Item = &'e [u8]>,
     ) {
-        if let Some(shard) = self.shards[self.shard_of(key.hash)].0.try_lock()
+        if let Some(shard) = self.try_lock(self.shard_of(key.hash))
             && let Some(table) = shard.table(database)
             && let Some(place) = table.find(key.hash, key.bytes)
             && let ValueRef::Object(object) = table.get(place).value()
@@ -547,7 +553,7 @@ impl<'a> Locked<'a> {
         let mut has_all = true;
         for number in numbers {
             if let Err(place) = held.binary_search_by_key(&number, |(number, _)| *number) {
-                match keyspace.shards[number].0.try_lock() {
+                match keyspace.try_lock(number) {
                     Some(guard) => held.insert(place, (number, Hold::Own(guard))),
                     None => has_all = false,
                 }

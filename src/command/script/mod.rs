@@ -3,6 +3,8 @@
 //! - `run` is what a script sees of the server: its commands run under the locks that its own command took.
 
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
