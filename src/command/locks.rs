@@ -124,7 +124,7 @@ impl Entry {
         let is_free = Flags::FAST.union(Flags::LOADING);
         let row = self.row;
         !matches!(row.group, Group::Connection | Group::PubSub)
-            && !(row.flags.contains(is_free) && !row.flags.contains(Flags::READONLY))
+            && (!row.flags.contains(is_free) || row.flags.contains(Flags::READONLY))
     }
 }
 

@@ -21,9 +21,12 @@ const MAX_ELEMENTS: usize = 256;
 /// Nor is a value of more bytes.
 const MAX_BYTES: usize = 64 << 10;
 
-/// By key and database, what was there; `None` for nothing.
+/// By database, what was there; `None` for nothing.
+type Former = SmallVec<[(usize, Option<Entry>); 1]>;
+
+/// What was there under each key.
 #[derive(Debug, Default)]
-pub(super) struct Undo(HashMap<Box<[u8]>, SmallVec<[(usize, Option<Entry>); 1]>>);
+pub(super) struct Undo(HashMap<Box<[u8]>, Former>);
 
 impl Undo {
     fn knows(&self, database: usize, key: &[u8]) -> bool {

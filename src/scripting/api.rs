@@ -100,7 +100,7 @@ pub fn replace_random(lua: &Lua, memory: &Rc<Memory>) -> mlua::Result<()> {
     let kept = Rc::clone(memory);
     let draw = move |lua: &Lua, bounds: Variadic<Value>| {
         let mut random = kept.random.get();
-        let drawn = f64::from(random.next() % random::BOUND.wrapping_sub(1));
+        let drawn = f64::from(random.draw() % random::BOUND.wrapping_sub(1));
         kept.random.set(random);
         let part = drawn / f64::from(random::BOUND - 1);
         let bound = |place: usize| int(lua, &bounds[place], place + 1, "random");
