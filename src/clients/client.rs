@@ -68,6 +68,8 @@ pub struct Client {
     pub pushes: Vec<u8>,
     /// What MONITOR shows of the commands that the script which runs has called.
     pub called_by_script: String,
+    /// Whether there was no room for more when its command began.
+    pub has_no_room: bool,
     /// The length in bytes that the replies of a batch may reach; beyond, none are written and the connection is to end.
     pub reply_room: usize,
     /// The id of the command that runs or ran last, as [`Entry::id`](crate::command::registry::Entry).
@@ -107,6 +109,7 @@ impl Client {
             is_monitor: false,
             pushes: Vec::new(),
             called_by_script: String::new(),
+            has_no_room: false,
             reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,
@@ -129,6 +132,15 @@ impl Client {
             is_overtaking: self.is_overtaking,
             ..Client::new(Arc::clone(&self.handle), authenticated)
         };
+    }
+
+    /// Whether its next request is answered as that of any other client.
+    pub(super) fn is_plain(&self) -> bool {
+        self.authenticated
+            && self.transaction.is_none()
+            && self.wait.is_none()
+            && self.reply_mode == ReplyMode::On
+            && self.class == Class::Normal
     }
 
     /// What its transaction, its watches, its wait and its subscriptions take, in bytes.

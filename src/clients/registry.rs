@@ -109,6 +109,8 @@ pub struct Handle {
     pub is_monitor: AtomicBool,
     /// How many channels, patterns and shard channels it has subscribed to.
     pub subscriptions: [AtomicU32; 3],
+    /// Whether the reply to its next request depends on nothing that only its own worker knows.
+    pub is_plain: AtomicBool,
     /// Whether a command of it waits for something.
     pub blocked: AtomicBool,
     /// CLIENT TRACKING.
@@ -145,6 +147,7 @@ impl Handle {
             .as_ref()
             .map_or(-1, |it| it.queue.len() as i32);
         self.queued.store(queued, Relaxed);
+        self.is_plain.store(client.is_plain(), Relaxed);
         self.watch_is_broken
             .store(client.watch_is_broken(), Relaxed);
     }
@@ -254,6 +257,7 @@ impl Registry {
             watch_is_broken: AtomicBool::new(false),
             is_monitor: AtomicBool::new(false),
             subscriptions: Default::default(),
+            is_plain: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             tracking: tracking::Shown::default(),
             killed: AtomicBool::new(false),

@@ -364,6 +364,11 @@ impl<'a> Batch<'a> {
         {
             return Err(Refusal::Error(listening(entry), Some(entry)));
         }
+        if let Some(busy) = self.instance.busy.refusal()
+            && !row.flags.contains(Flags::ALLOW_BUSY)
+        {
+            return Err(Refusal::Error(busy.into(), Some(entry)));
+        }
         if self.instance.loading.is_active() {
             if !row.flags.contains(Flags::LOADING) {
                 return Err(Refusal::Error(Error::Loading, Some(entry)));
@@ -407,7 +412,7 @@ impl<'a> Batch<'a> {
         let mut many = Hashes::new();
         let (locked, hashes) = match entry.locks {
             Locks::One(first) => (
-                keyspace.lock_one(prepared.hash),
+                keyspace.lock_one_if_free(prepared.hash),
                 KeyHashes {
                     first,
                     step: 1,
@@ -432,6 +437,9 @@ impl<'a> Batch<'a> {
                 };
                 (locked, hashes)
             }
+        };
+        let Some(locked) = locked else {
+            return Err(self.instance.busy.error().into());
         };
         let writes = entry.row.flags.contains(Flags::WRITE);
         let db = self.db(client, locked, writes);

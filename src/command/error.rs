@@ -5,6 +5,7 @@ use std::collections::TryReserveError;
 
 use thiserror::Error;
 
+use crate::scripting::busy::BusyError;
 use crate::types::WrongType;
 
 /// The end of a command: its reply is written, or this error is to be sent.
@@ -98,6 +99,12 @@ pub enum Error {
 impl From<TryReserveError> for Error {
     fn from(_: TryReserveError) -> Error {
         Error::Refused
+    }
+}
+
+impl From<BusyError> for Error {
+    fn from(error: BusyError) -> Error {
+        Error::Text(error.to_string().into())
     }
 }
 

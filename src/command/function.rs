@@ -279,8 +279,11 @@ fn flush(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn kill(_: &mut Call<'_>) -> Outcome {
-    Err(Error::text("NOTBUSY No scripts in execution right now."))
+fn kill(call: &mut Call<'_>) -> Outcome {
+    let killed = call.instance.busy.kill(true);
+    killed.map_err(|error| Error::text(error.to_string()))?;
+    call.reply.ok();
+    Ok(())
 }
 
 fn stats(call: &mut Call<'_>) -> Outcome {

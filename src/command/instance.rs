@@ -21,6 +21,7 @@ use crate::persistence::aof::rewrite::Rewriter;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
 use crate::pubsub::PubSub;
+use crate::scripting::busy::Busy;
 use crate::scripting::{Functions, Scripts};
 use crate::telemetry::Telemetry;
 use crate::types::list;
@@ -33,6 +34,8 @@ pub struct Instance {
     pub journal: Arc<Journal>,
     /// Writes that file anew.
     pub rewriter: Rewriter,
+    /// The scripts that run for too long.
+    pub busy: Busy,
     /// The scripts that were loaded.
     pub scripts: Scripts,
     /// The libraries of functions.
@@ -183,12 +186,14 @@ impl Instance {
         }
         let mut keyspace = Keyspace::new(config.general.databases as usize, workers);
         keyspace.uncounted = Arc::clone(journal.memory());
+        let busy = Busy::new(Arc::clone(&keyspace.stuck));
         let started_unix = unix_millis() / 1000;
         let (shutdown, shutdown_requests) = unbounded_channel();
         Ok(Arc::new(Instance {
             keyspace,
             journal,
             rewriter: Rewriter::default(),
+            busy,
             scripts: Scripts::default(),
             functions: Functions::default(),
             saver: Saver::new(started_unix),

@@ -36,7 +36,7 @@ pub enum Locks {
 impl Locks {
     /// Those of a command.
     pub fn of(row: &Command) -> Locks {
-        if row.flags.intersects(Flags::EXCLUSIVE | Flags::RUNS_SCRIPT) {
+        if row.flags.contains(Flags::EXCLUSIVE) {
             return Locks::All;
         }
         if row.flags.contains(Flags::RUNS_QUEUE) {
@@ -112,21 +112,29 @@ impl Entry {
     /// of them locked.
     pub fn needs_queued(&self, request: Request<'_>, hashes: &mut Hashes) -> Needs {
         match self.locks {
-            Locks::Nothing if !matches!(self.row.group, Group::Connection | Group::PubSub) => {
-                Needs::All
-            }
+            Locks::Nothing if self.looks_around() => Needs::All,
+            // A script that touches what it does not name could not start over there.
+            _ if self.row.flags.contains(Flags::RUNS_SCRIPT) => Needs::All,
             _ => self.needs(request, hashes),
         }
     }
+
+    /// Whether a command that names no keys may look at shards.
+    fn looks_around(&self) -> bool {
+        let is_free = Flags::FAST.union(Flags::LOADING);
+        let row = self.row;
+        !matches!(row.group, Group::Connection | Group::PubSub)
+            && (!row.flags.contains(is_free) || row.flags.contains(Flags::READONLY))
+    }
 }
 
-/// Locks what was needed.
+/// Locks what was needed; `None` if a script is busy with some of it.
 #[inline]
-pub fn lock<'k>(keyspace: &'k Keyspace, needs: Needs, hashes: &[u64]) -> Locked<'k> {
+pub fn lock<'k>(keyspace: &'k Keyspace, needs: Needs, hashes: &[u64]) -> Option<Locked<'k>> {
     match (needs, hashes) {
-        (Needs::All, _) => keyspace.lock_all(),
-        (Needs::Keys, []) => keyspace.lock_none(),
-        (Needs::Keys, [hash]) => keyspace.lock_one(*hash),
-        (Needs::Keys, hashes) => keyspace.lock_many(hashes.iter().copied()),
+        (Needs::All, _) => keyspace.lock_all_if_free(),
+        (Needs::Keys, []) => Some(keyspace.lock_none()),
+        (Needs::Keys, [hash]) => keyspace.lock_one_if_free(*hash),
+        (Needs::Keys, hashes) => keyspace.lock_many_if_free(hashes.iter().copied()),
     }
 }

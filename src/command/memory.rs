@@ -139,6 +139,7 @@ fn stats(call: &mut Call<'_>) -> Outcome {
             .filter(|&(database, _)| databases[database].keys > 0)
     };
     let functions = call.instance.functions.load().memory() as u64;
+    let scripts = call.instance.scripts.memory() as u64;
     let reply = &mut call.reply;
     reply.map(FIELDS + used().count());
     numbers(
@@ -152,7 +153,7 @@ fn stats(call: &mut Call<'_>) -> Outcome {
             ("clients.normal", report.clients),
             ("cluster.links", 0),
             ("aof.buffer", 0),
-            ("lua.caches", 0),
+            ("lua.caches", scripts),
             ("functions.caches", functions),
         ],
     );

@@ -68,12 +68,13 @@ impl Batch<'_> {
         entry: &Entry,
         request: Request<'_>,
     ) -> bool {
+        client.has_no_room = false;
         if self.config.memory.maxmemory == MemoryLimit::Bytes(0) {
             return false;
         }
         let flags = entry.row.flags;
-        let may_grow =
-            flags.intersects(Flags::DENYOOM | Flags::RUNS_QUEUE) || client.transaction.is_some();
+        let may_grow = flags.intersects(Flags::DENYOOM | Flags::RUNS_QUEUE | Flags::RUNS_SCRIPT)
+            || client.transaction.is_some();
         if !may_grow && self.has_made_room {
             return false;
         }
@@ -87,7 +88,8 @@ impl Batch<'_> {
             .effects
             .invalidations
             .take_own(&mut client.pushes);
-        end == End::Nobody && needs_memory(client, entry)
+        client.has_no_room = end == End::Nobody;
+        client.has_no_room && needs_memory(client, entry)
     }
 
     fn make_room(&self, gauge: Gauge<'_>, request: Request<'_>) -> End {

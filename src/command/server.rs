@@ -98,6 +98,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
         saver: &instance.saver,
         journal: &instance.journal,
         functions: &instance.functions.load(),
+        scripts: &instance.scripts,
     };
     let words: Vec<&[u8]> = call.args_from(1).collect();
     let text = info::report(&sources, &words);
@@ -130,6 +131,9 @@ fn shutdown(call: &mut Call<'_>) -> Outcome {
     }
     if (save && nosave) || (abort && (save || nosave || now || force)) {
         return Err(Error::Syntax);
+    }
+    if !nosave && let Some(busy) = call.instance.busy.refusal() {
+        return Err(busy.into());
     }
     if abort {
         // Whoever could ask for it waits until the end, or is told that there is none.

@@ -257,7 +257,7 @@ impl Call<'_> {
 
     /// Tells those who keep copies of what the command, or all that ran with it, changed. That must still be locked.
     #[inline]
-    pub(super) fn invalidate(&mut self) {
+    pub(in crate::command) fn invalidate(&mut self) {
         let invalidations = &self.stats.effects.invalidations;
         if invalidations.has_news() {
             invalidations.send();

@@ -196,7 +196,9 @@ impl Batch<'_> {
                 needs = Needs::All;
             }
         }
-        let locked = locks::lock(&self.instance.keyspace, needs, &hashes);
+        let Some(locked) = locks::lock(&self.instance.keyspace, needs, &hashes) else {
+            return Err(self.instance.busy.error().into());
+        };
         let mut db = self.db(client, locked, transaction.writes);
         let broken = is_broken(&mut db, &watching);
         let mut reply = Reply::bounded(out, client.version, client.reply_room);

@@ -7,7 +7,7 @@
 use super::notifications::Notifications;
 use super::observers::Observers;
 use super::outbox::Outbox;
-use super::propagation::{Propagation, Scribe};
+use super::propagation::{self, Propagation, Scribe};
 use super::tracked::Invalidations;
 use super::waiters::Ready;
 use crate::metric::Counter;
@@ -138,7 +138,45 @@ pub struct Effects {
     pub ready: Ready,
 }
 
+/// How far the counts and the draft of one worker had come.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    counts: [u64; 6],
+    draft: propagation::Mark,
+}
+
 impl Effects {
+    /// What is counted here.
+    fn counters(&self) -> [&Counter; 6] {
+        let Effects {
+            dirty,
+            hits,
+            misses,
+            expired,
+            expired_fields,
+            evicted,
+            ..
+        } = self;
+        [dirty, hits, misses, expired, expired_fields, evicted]
+    }
+
+    /// Where the counts and the draft stand.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            counts: self.counters().map(Counter::get),
+            draft: self.propagation.mark(),
+        }
+    }
+
+    /// Forgets what happened since then: it was undone. Keys that are [ready](Self::ready) stay so, which does no harm.
+    pub fn rewind(&self, mark: Mark) {
+        for (counter, count) in self.counters().into_iter().zip(mark.counts) {
+            counter.add(count.wrapping_sub(counter.get()));
+        }
+        self.propagation.rewind(mark.draft);
+        self.outbox.discard();
+    }
+
     /// Takes note of one change to `key` in `database`; the key's shard has these `observers`.
     #[inline]
     pub fn record(&self, observers: &mut Observers, database: usize, key: &[u8], event: Event) {

@@ -9,6 +9,7 @@
 //! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - [`fill`] stores many entries at once, as they come from a file.
+//! - `undo` keeps what a script that may have to start over has changed.
 //! - `walk` visits keys in that order, for SCAN and RANDOMKEY.
 //! - [`observers`] are who wants to hear of changes: [`watch`] knows which keys transactions depend on, [`tracked`] keys
 //!   of which clients keep copies, [`waiters`] who is
@@ -40,6 +41,7 @@ pub mod reclaim;
 pub mod shard;
 pub mod snapshot;
 pub mod tracked;
+mod undo;
 pub mod waiters;
 mod walk;
 pub mod watch;

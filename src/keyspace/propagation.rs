@@ -33,6 +33,15 @@ pub trait Sink: Debug + Send + Sync {
     fn append(&self, database: usize, commands: &[u8]) -> u64;
 }
 
+/// How far a draft had come.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    bytes: usize,
+    commands: usize,
+    first: usize,
+    database: usize,
+}
+
 /// How the changes that one worker makes leave the keyspace.
 #[derive(Debug, Default)]
 pub struct Propagation {
@@ -96,6 +105,27 @@ impl Propagation {
         let position = sink.append(database, draft.finish());
         draft.clear();
         Some(position)
+    }
+
+    /// How far the draft has come.
+    pub fn mark(&self) -> Mark {
+        let draft = self.draft.lock();
+        Mark {
+            bytes: draft.bytes.len(),
+            commands: draft.commands,
+            first: draft.first,
+            database: draft.database,
+        }
+    }
+
+    /// Forgets what was drafted since then.
+    pub fn rewind(&self, mark: Mark) {
+        let mut draft = self.draft.lock();
+        draft.bytes.truncate(mark.bytes);
+        draft.commands = mark.commands;
+        draft.first = mark.first;
+        draft.database = mark.database;
+        draft.is_spoken_for = false;
     }
 
     fn command(&self, database: usize, words: usize) -> MutexGuard<'_, Draft> {

@@ -11,7 +11,8 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -25,6 +26,7 @@ use super::expire;
 use super::observers::Observers;
 use super::reclaim::Reclaimer;
 use super::snapshot;
+use super::undo::Undo;
 use super::waiters::Waitroom;
 use super::watch::Presence;
 use crate::table::{Table, hash};
@@ -45,6 +47,8 @@ pub struct Shard {
     pub(super) snapshot: Option<Box<snapshot::Ongoing>>,
     /// Who wants to hear of changes to keys of this piece.
     pub observers: Observers,
+    /// What the script that runs has changed, while it may have to start over.
+    pub(super) undo: Option<Undo>,
     /// What became of entries of this piece, and was not yet learned from.
     fates: Vec<Fate>,
 }
@@ -149,6 +153,8 @@ pub struct Keyspace {
     pub defragmentation: defrag::Statistics,
     /// How long eviction was behind.
     pub evictions: evict::Statistics,
+    /// How many hold shards for so long that nobody should wait for them.
+    pub stuck: Arc<AtomicUsize>,
     /// Bytes that are allocated for something else than data, and that no key has to go for.
     pub uncounted: Arc<AtomicU64>,
     /// What `allkeys-lhd` has learned.
@@ -173,6 +179,7 @@ impl Keyspace {
                 generation: Generation::default(),
                 snapshot: None,
                 observers: Observers::default(),
+                undo: None,
                 fates: Vec::new(),
             }))
         };
@@ -184,6 +191,7 @@ impl Keyspace {
             expiry: expire::Statistics::new(databases),
             defragmentation: defrag::Statistics::default(),
             evictions: evict::Statistics::default(),
+            stuck: Arc::default(),
             uncounted: Arc::default(),
             densities: Densities::default(),
             waitroom: Waitroom::default(),
@@ -219,9 +227,71 @@ impl Keyspace {
         self.shards[shard].0.lock()
     }
 
+    /// Locks one shard if it is free.
+    #[inline]
+    pub fn try_lock(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+        self.shards[shard].0.try_lock()
+    }
+
     #[inline]
     fn hold(&self, shard: usize) -> Hold<'_> {
         Hold::Own(self.lock(shard))
+    }
+
+    /// Locks one shard, or gives up when somebody is [stuck](Self::stuck) and it is not free.
+    #[inline]
+    fn hold_if_free(&self, shard: usize) -> Option<Hold<'_>> {
+        let guard = self.try_lock(shard);
+        guard.or_else(|| self.wait_for(shard)).map(Hold::Own)
+    }
+
+    #[cold]
+    fn wait_for(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+        /// How long to wait until one looks whether it is worth while.
+        const SLICE: Duration = Duration::from_millis(20);
+        loop {
+            if let Some(guard) = self.shards[shard].0.try_lock_for(SLICE) {
+                return Some(guard);
+            }
+            if self.stuck.load(Relaxed) > 0 {
+                return None;
+            }
+        }
+    }
+
+    /// As [`lock_one`](Self::lock_one), `None` if somebody is stuck with the shard.
+    #[inline]
+    pub fn lock_one_if_free(&self, hash: u64) -> Option<Locked<'_>> {
+        let shard = self.shard_of(hash);
+        Some(Locked {
+            keyspace: self,
+            held: Held::One(shard, self.hold_if_free(shard)?),
+        })
+    }
+
+    /// As [`lock_many`](Self::lock_many), `None` if somebody is stuck with one of the shards.
+    pub fn lock_many_if_free(&self, hashes: impl Iterator<Item = u64>) -> Option<Locked<'_>> {
+        let mut numbers: SmallVec<[usize; 16]> = hashes.map(|hash| self.shard_of(hash)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let hold = |number| Some((number, self.hold_if_free(number)?));
+        let held: Option<SmallVec<_>> = numbers.into_iter().map(hold).collect();
+        Some(Locked {
+            keyspace: self,
+            held: Held::Many(held?),
+        })
+    }
+
+    /// As [`lock_all`](Self::lock_all), `None` if somebody is stuck with a shard.
+    pub fn lock_all_if_free(&self) -> Option<Locked<'_>> {
+        let guards: Option<Vec<_>> = (0..self.shards()).map(|n| self.hold_if_free(n)).collect();
+        Some(Locked {
+            keyspace: self,
+            held: Held::All {
+                guards: guards?,
+                garbage: Vec::new(),
+            },
+        })
     }
 
     /// Locks the shard of one key.
@@ -272,18 +342,22 @@ impl Keyspace {
         }
     }
 
-    /// Brings the bucket of a key into the cache. Takes the shard's lock for a moment.
+    /// Brings the bucket of a key into the cache. Takes the shard's lock for a moment, if it is free.
     #[inline]
     pub fn prefetch_bucket(&self, database: usize, hash: u64) {
-        if let Some(table) = self.lock(self.shard_of(hash)).table(database) {
+        if let Some(shard) = self.try_lock(self.shard_of(hash))
+            && let Some(table) = shard.table(database)
+        {
             table.prefetch_bucket(hash);
         }
     }
 
-    /// Brings the entry of a key, if its bucket names one, into the cache. Takes the shard's lock for a moment.
+    /// Brings the entry of a key, if its bucket names one, into the cache. Takes the shard's lock for a moment, if it is free.
     #[inline]
     pub fn prefetch_entry(&self, database: usize, hash: u64) {
-        if let Some(table) = self.lock(self.shard_of(hash)).table(database) {
+        if let Some(shard) = self.try_lock(self.shard_of(hash))
+            && let Some(table) = shard.table(database)
+        {
             table.prefetch_entry(hash);
         }
     }
@@ -295,8 +369,8 @@ impl Keyspace {
         key: Key<'_>,
         elements: impl Iterator<Item = &'e [u8]>,
     ) {
-        let shard = self.lock(self.shard_of(key.hash));
-        if let Some(table) = shard.table(database)
+        if let Some(shard) = self.try_lock(self.shard_of(key.hash))
+            && let Some(table) = shard.table(database)
             && let Some(place) = table.find(key.hash, key.bytes)
             && let ValueRef::Object(object) = table.get(place).value()
             && let Some(members) = object.members()
@@ -456,6 +530,57 @@ impl<'a> Locked<'a> {
             }
         };
         Some(Locked { keyspace, held })
+    }
+
+    /// Takes further shards, those of these keys or all, as far as nobody else holds them; answers whether it has them. They are
+    /// not waited for: that would break the order of locks.
+    pub fn try_extend(&mut self, wanted: Option<&[u64]>) -> bool {
+        let keyspace = self.keyspace;
+        let mut held: SmallVec<[(usize, Hold<'a>); 4]> =
+            match std::mem::replace(&mut self.held, Held::Nothing) {
+                all @ Held::All { .. } => {
+                    self.held = all;
+                    return true;
+                }
+                Held::Nothing => SmallVec::new(),
+                Held::One(number, hold) => SmallVec::from_iter([(number, hold)]),
+                Held::Many(held) => held,
+            };
+        let numbers: SmallVec<[usize; 16]> = match wanted {
+            Some(hashes) => hashes.iter().map(|&hash| keyspace.shard_of(hash)).collect(),
+            None => (0..keyspace.shards()).collect(),
+        };
+        let mut has_all = true;
+        for number in numbers {
+            if let Err(place) = held.binary_search_by_key(&number, |(number, _)| *number) {
+                match keyspace.try_lock(number) {
+                    Some(guard) => held.insert(place, (number, Hold::Own(guard))),
+                    None => has_all = false,
+                }
+            }
+        }
+        self.held = if held.len() == keyspace.shards() {
+            Held::All {
+                guards: held.into_iter().map(|(_, hold)| hold).collect(),
+                garbage: Vec::new(),
+            }
+        } else {
+            Held::Many(held)
+        };
+        has_all
+    }
+
+    /// Every shard that is held.
+    pub fn held(&mut self) -> impl Iterator<Item = &mut Shard> {
+        let (one, many, all): (_, &mut [_], &mut [Hold<'a>]) = match &mut self.held {
+            Held::Nothing => (None, &mut [], &mut []),
+            Held::One(_, hold) => (Some(hold), &mut [], &mut []),
+            Held::Many(holds) => (None, &mut holds[..], &mut []),
+            Held::All { guards, .. } => (None, &mut [], &mut guards[..]),
+        };
+        let many = many.iter_mut().map(|(_, hold)| hold);
+        let holds = one.into_iter().chain(many).chain(all);
+        holds.map(|hold| &mut **hold)
     }
 
     /// Whether no shard is held.

@@ -17,7 +17,8 @@ use crate::protocol::{OwnedRequest, Version, number};
 pub struct Memory {
     /// The version of the protocol in which commands answer the script that runs.
     pub version: Cell<Version>,
-    random: Cell<Random>,
+    /// The state of `math.random`.
+    pub random: Cell<Random>,
     scratch: RefCell<Scratch>,
 }
 
@@ -99,7 +100,7 @@ pub fn replace_random(lua: &Lua, memory: &Rc<Memory>) -> mlua::Result<()> {
     let kept = Rc::clone(memory);
     let draw = move |lua: &Lua, bounds: Variadic<Value>| {
         let mut random = kept.random.get();
-        let drawn = f64::from(random.next() % random::BOUND.wrapping_sub(1));
+        let drawn = f64::from(random.draw() % random::BOUND.wrapping_sub(1));
         kept.random.set(random);
         let part = drawn / f64::from(random::BOUND - 1);
         let bound = |place: usize| int(lua, &bounds[place], place + 1, "random");

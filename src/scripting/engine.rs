@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
@@ -77,6 +78,9 @@ pub struct Engine {
     shelf: Shelf,
     generation: u64,
     runs: Cell<u32>,
+    /// What all states take, and what of it this one.
+    states: Arc<AtomicUsize>,
+    shown: Cell<usize>,
 }
 
 impl Engine {
@@ -91,14 +95,14 @@ impl Engine {
             {
                 return Ok(Rc::clone(engine));
             }
-            let engine = Engine::new(scripts.generation());
+            let engine = Engine::new(scripts);
             let engine = Rc::new(engine.map_err(|error| Failure::error(format!("ERR {error}")))?);
             *kept = Some(Rc::clone(&engine));
             Ok(engine)
         })
     }
 
-    fn new(generation: u64) -> mlua::Result<Engine> {
+    fn new(scripts: &Scripts) -> mlua::Result<Engine> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let memory = Rc::new(Memory::default());
@@ -120,8 +124,10 @@ impl Engine {
             memory,
             compiled: RefCell::default(),
             shelf,
-            generation,
+            generation: scripts.generation(),
             runs: Cell::new(0),
+            states: Arc::clone(&scripts.states),
+            shown: Cell::new(0),
         })
     }
 
@@ -220,6 +226,7 @@ impl Engine {
             Callee::Function(function, name) => (function.clone(), name.to_owned()),
         };
         let is_script = matches!(callee, Callee::Script(_));
+        let random = self.memory.random.get();
         let run = || -> mlua::Result<(bool, Value)> {
             let keys = self.strings(request, keys)?;
             let arguments = self.strings(request, arguments)?;
@@ -235,11 +242,15 @@ impl Engine {
         let result = host::lend(host, run);
         self.collect();
         let version = self.memory.version.get();
-        match result {
-            Ok((true, value)) => Ok(Returned { value, version }),
-            Ok((false, value)) => Err(failure(&value, &name)),
-            Err(error) => Err(failure(&Value::Error(Box::new(error)), &name)),
+        let failure = match result {
+            Ok((true, value)) => return Ok(Returned { value, version }),
+            Ok((false, value)) => failure(&value, &name),
+            Err(error) => failure(&Value::Error(Box::new(error)), &name),
+        };
+        if failure == Failure::StartOver {
+            self.memory.random.set(random);
         }
+        Err(failure)
     }
 
     fn strings(&self, request: Request<'_>, places: Range<usize>) -> mlua::Result<Table> {
@@ -254,10 +265,26 @@ impl Engine {
     fn collect(&self) {
         let runs = self.runs.get() + 1;
         self.runs.set(runs % RUNS_PER_COLLECTION);
+        self.show(self.memory());
         if runs == RUNS_PER_COLLECTION {
             // Nothing of a script runs in the collector: there are no finalizers.
             let _ = self.lua.gc_step();
         }
+    }
+}
+
+impl Engine {
+    /// Tells what the state takes.
+    fn show(&self, bytes: usize) {
+        let before = self.shown.replace(bytes);
+        // The difference may be negative and wrap; the sum comes out right.
+        self.states.fetch_add(bytes.wrapping_sub(before), Relaxed);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.show(0);
     }
 }
 

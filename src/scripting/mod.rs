@@ -7,16 +7,18 @@
 //! - [`functions`] is the catalogue of function libraries, and `shelf` what these have made in one state;
 //! - [`reply`] turns replies into Lua values and back; [`thrown`] is how errors pass through Lua;
 //! - [`host`] is what a running script asks of the server: the rooms above implement it;
+//! - [`busy`] knows the scripts that run for too long;
 //! - [`random`] is the generator behind `math.random`.
 //!
 //! Knows no commands, locks or sockets.
 
 pub mod api;
+pub mod busy;
 pub mod engine;
 pub mod functions;
 pub mod host;
 pub mod libraries;
-mod random;
+pub mod random;
 pub mod reply;
 mod sandbox;
 pub mod script;

@@ -25,7 +25,7 @@ impl Random {
     }
 
     /// The next number below [`BOUND`].
-    pub fn next(&mut self) -> u32 {
+    pub fn draw(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT) & MASK;
         (self.0 >> 17) as u32
     }
@@ -39,7 +39,7 @@ mod tests {
     fn the_numbers_are_those_of_lrand48() {
         // As the C library answers after srand48(42).
         let mut random = Random::seeded(42);
-        let first: Vec<u32> = (0..3).map(|_| random.next()).collect();
+        let first: Vec<u32> = (0..3).map(|_| random.draw()).collect();
         assert_eq!(first, [1_598_855_263, 735_945_821, 238_553_827]);
     }
 }

@@ -75,8 +75,14 @@ pub fn close(lua: &Lua, redis: Table) -> mlua::Result<Sandbox> {
 
 fn natives(lua: &Lua) -> mlua::Result<Table> {
     let native = lua.create_table()?;
-    let readonly = |lua: &Lua, _: MultiValue| -> mlua::Result<()> {
-        Err(message(lua, "Attempt to modify a readonly table"))
+    let readonly = |lua: &Lua, assigned: MultiValue| -> mlua::Result<()> {
+        let text = "Attempt to modify a readonly table";
+        // A function that was to do it has no place.
+        Err(if assigned.is_empty() {
+            Thrown::Message(text.to_owned()).into()
+        } else {
+            message(lua, text)
+        })
     };
     native.raw_set("readonly", lua.create_function(readonly)?)?;
     let missing = |lua: &Lua, (_, name): (Value, Value)| -> mlua::Result<()> {

@@ -167,6 +167,8 @@ pub struct Scripts {
     /// Raised by every flush: what was compiled before is not used any more.
     generation: AtomicU64,
     memory: AtomicUsize,
+    /// What the Lua states of all threads take, in bytes, as each of them said last.
+    pub(super) states: Arc<AtomicUsize>,
 }
 
 impl Scripts {
@@ -205,6 +207,11 @@ impl Scripts {
     /// How often they were flushed.
     pub fn generation(&self) -> u64 {
         self.generation.load(Relaxed)
+    }
+
+    /// What the Lua states of all threads take, in bytes.
+    pub fn states(&self) -> usize {
+        self.states.load(Relaxed)
     }
 
     /// What the sources take, in bytes.

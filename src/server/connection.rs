@@ -197,6 +197,7 @@ impl Connection {
 
     /// Runs the requests in the input, or in the first `read` bytes of the worker's buffer.
     fn handle(&mut self, worker: &Worker, scratch: &mut Scratch, read: usize) -> Turn {
+        worker.begin_turn(self.client.id);
         // What has come may be too much, though it will not be there any more when it has run.
         if self.input.is_some() && !self.settle(worker) {
             return Turn::Closed;

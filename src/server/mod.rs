@@ -5,6 +5,7 @@
 //!   cores, and what a worker counts or keeps for itself needs no lock;
 //! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
 //!   has not taken yet;
+//! - `meanwhile` is what a worker does while a busy script holds it;
 //! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
 //! - [`data`] loads what is on disk before anybody is served; [`health`] asks a running server whether it answers;
 //! - [`background`] is what happens when nobody asks: expiry, sampling; [`saver`] is the thread that writes
@@ -19,6 +20,7 @@ mod data;
 mod descriptors;
 pub mod health;
 mod listener;
+mod meanwhile;
 mod output;
 mod reconfigure;
 mod rewriter;

@@ -118,6 +118,7 @@ fn save_and_close(instance: &Instance, shutdown: Shutdown) -> bool {
     instance.saver.stop_and_wait();
     instance.loading.stop();
     let config = instance.config.load_full();
+    instance.busy.kill_all();
     let mut locked = instance.keyspace.lock_all();
     instance.rewriter.stop();
     if instance.journal.is_on() {

@@ -1,6 +1,6 @@
 //! Workers: threads with a runtime each, which serve the connections dealt to them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -25,6 +25,7 @@ use crate::command::room;
 use crate::config::Config;
 use crate::keyspace::evict::Evictor;
 use crate::protocol::Span;
+use crate::scripting::busy;
 use crate::telemetry::WorkerStats;
 
 /// Bytes that one read may bring.
@@ -36,6 +37,9 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 
 /// Signals that are taken at once, before connections have their turns again.
 const SIGNALS: usize = 256;
+
+/// A worker's stack, in bytes: scripts may call functions and match patterns that go deep.
+const STACK: usize = 8 << 20;
 
 /// A connection on its way to its worker.
 #[derive(Debug)]
@@ -77,12 +81,13 @@ pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
             .on_thread_park(move || journal.dispatch())
             .build()?;
         let work = move || {
-            let worker = Rc::new(Worker::new(instance, number));
+            let worker = Rc::new(Worker::new(instance, number, arrivals));
             let tasks = LocalSet::new();
-            tasks.block_on(&runtime, worker.run(arrivals));
+            tasks.block_on(&runtime, worker.run());
         };
         std::thread::Builder::new()
             .name(format!("worker-{number}"))
+            .stack_size(STACK)
             .spawn(work)?;
     }
     Ok(Crew {
@@ -101,7 +106,12 @@ pub struct Worker {
     number: usize,
     courier: Courier,
     signals: RefCell<UnboundedReceiver<Signal>>,
+    arrivals: RefCell<UnboundedReceiver<Arrival>>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
+    /// Whose turn it is, or was last.
+    turn_of: Cell<u64>,
+    /// When the others were last looked after while a script was busy.
+    pub(super) last_meanwhile: Cell<Instant>,
     now: Cell<u64>,
     /// Told when the disk has more of the journal. One task waits for that, and wakes those of the worker that wait with it.
     settled: Notify,
@@ -194,7 +204,7 @@ impl Local {
 }
 
 impl Worker {
-    fn new(instance: Arc<Instance>, number: usize) -> Worker {
+    fn new(instance: Arc<Instance>, number: usize, arrivals: UnboundedReceiver<Arrival>) -> Worker {
         let (courier, signals) = Courier::to(number, &instance.clients.traffic);
         Worker {
             instance,
@@ -207,19 +217,28 @@ impl Worker {
             number,
             courier,
             signals: RefCell::new(signals),
+            arrivals: RefCell::new(arrivals),
             connections: RefCell::default(),
+            turn_of: Cell::new(0),
+            last_meanwhile: Cell::new(Instant::now()),
             now: Cell::new(unix_millis()),
             settled: Notify::new(),
         }
     }
 
     /// Serves every connection that arrives, for good.
-    async fn run(self: Rc<Worker>, mut arrivals: UnboundedReceiver<Arrival>) {
+    async fn run(self: Rc<Worker>) {
+        let weak = Rc::downgrade(&self);
+        busy::set_meanwhile(move || {
+            if let Some(worker) = weak.upgrade() {
+                worker.serve_meanwhile();
+            }
+        });
         let mut idle_check = tokio::time::interval(IDLE_CHECK);
         let mut settled = self.instance.journal.settled();
         loop {
             tokio::select! {
-                Some(arrival) = arrivals.recv() => self.adopt(arrival),
+                Some(arrival) = poll_fn(|cx| self.arrivals.borrow_mut().poll_recv(cx)) => self.adopt(arrival),
                 () = poll_fn(|cx| self.poll_signals(cx)) => tokio::task::yield_now().await,
                 Ok(()) = settled.changed() => self.settled.notify_waiters(),
                 _ = idle_check.tick() => {
@@ -273,6 +292,30 @@ impl Worker {
         }
     }
 
+    /// Adopts the connections that have arrived since.
+    pub(super) fn adopt_arrivals(self: &Rc<Worker>) {
+        let next = || self.arrivals.borrow_mut().try_recv().ok();
+        while let Some(arrival) = next() {
+            self.adopt(arrival);
+        }
+    }
+
+    /// Every connection by its id.
+    pub(super) fn connections(&self) -> Ref<'_, HashMap<u64, Rc<Local>>> {
+        self.connections.borrow()
+    }
+
+    /// The client whose turn it is, or was last.
+    pub(super) fn turn_of(&self) -> u64 {
+        self.turn_of.get()
+    }
+
+    /// Takes note of whose turn it is.
+    #[inline]
+    pub(super) fn begin_turn(&self, id: u64) {
+        self.turn_of.set(id);
+    }
+
     fn adopt(self: &Rc<Worker>, arrival: Arrival) {
         let stream = match arrival.stream.adopt() {
             Ok(stream) => stream,
@@ -289,6 +332,7 @@ impl Worker {
             self.courier.clone(),
         );
         let client = Client::new(handle, self.config().security.requirepass.is_empty());
+        client.publish();
         let local = Rc::new(Local::default());
         self.connections
             .borrow_mut()

@@ -35,6 +35,7 @@ mod protocol;
 mod pubsub;
 mod recipes;
 mod scan;
+mod scripting;
 mod sets;
 mod slowlog;
 mod snapshots;

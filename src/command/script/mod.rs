@@ -3,6 +3,8 @@
 //! - `run` is what a script sees of the server: its commands run under the locks that its own command took.
 
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -176,7 +178,8 @@ pub fn refused(failure: Failure) -> Error {
     match failure {
         Failure::Error(error) if error.is_counted => Error::Counted(error.text),
         Failure::Error(error) => Error::Quoting(error.text),
-        Failure::StartOver => Error::text("ERR the script needs more than could be locked for it"),
+        // It has everything by then.
+        Failure::StartOver => Error::text("ERR the script could not start over"),
     }
 }
 
@@ -252,8 +255,11 @@ fn flush(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn kill(_: &mut Call<'_>) -> Outcome {
-    Err(Error::text("NOTBUSY No scripts in execution right now."))
+fn kill(call: &mut Call<'_>) -> Outcome {
+    let killed = call.instance.busy.kill(false);
+    killed.map_err(|error| Error::text(error.to_string()))?;
+    call.reply.ok();
+    Ok(())
 }
 
 fn debug(call: &mut Call<'_>) -> Outcome {

@@ -1,6 +1,16 @@
 //! A script that runs: its commands run on what its own command has locked, as those of a transaction do.
+//!
+//! At first that is the shards of the keys that it names. One that it needs beyond these is taken if it is free, whatever its number:
+//! nobody waits for it, so the order of locks is kept. If it is not free, everything that the script did is undone and it starts
+//! over with all shards locked; and so it begins the next time. What it wrote for the append-only file and what it announced has gathered
+//! until then, and is thrown away. To undo, each shard keeps what the script's first change to a key took away
+//! (`keyspace/undo.rs`). A value that is too large to be copied is changed only with all shards held.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
 
 use super::refused;
 use crate::clients::Client;
@@ -9,8 +19,10 @@ use crate::command::call::KeyHashes;
 use crate::command::locks::{Hashes, Locks, Needs};
 use crate::command::registry::Entry;
 use crate::command::{Call, Error, Flags, Outcome, monitor, save};
-use crate::keyspace::Db;
+use crate::keyspace::shard::Shard;
+use crate::keyspace::{Db, Key};
 use crate::protocol::{Reply, Request, Version};
+use crate::scripting::busy::{self, Declared};
 use crate::scripting::{Callee, Engine, Failure, Host, Refusal, ScriptFlags};
 use crate::telemetry::WorkerStats;
 
@@ -24,7 +36,7 @@ pub struct Rights {
 }
 
 /// Runs a script or function with the arguments behind the third, of which the first `keys` are keys, and answers what it returns.
-/// `needs_all` is raised when it touched what it had not named.
+/// `needs_all` says whether it once had to start over, and is raised when it has to.
 ///
 /// # Errors
 /// When it may not run, or ends with an error.
@@ -37,28 +49,71 @@ pub fn run(
     needs_all: &AtomicBool,
 ) -> Outcome {
     let rights = admit(call, rights)?;
+    if needs_all.load(Relaxed) {
+        lock_all(call)?;
+    }
     let request = call.request;
     let (first, end) = (3, 3 + keys);
     let (database, version) = (call.client.database, call.client.version);
-    call.client.called_by_script.clear();
-    let mut host = Run {
-        database,
-        rights,
-        has_written: false,
-        is_repeated: true,
-        call,
+    let result = loop {
+        call.client.called_by_script.clear();
+        let mark = call.stats.effects.mark();
+        begin_undo(call);
+        let mut host = Run::new(call, rights, callee);
+        let result = engine.run(callee, request, first..end, end..request.len(), &mut host);
+        host.end();
+        call.client.database = database;
+        call.client.version = version;
+        if !matches!(result, Err(Failure::StartOver)) {
+            break result;
+        }
+        for shard in call.db.locked.held() {
+            let gone = shard.undo();
+            gone.into_iter()
+                .for_each(|entry| call.instance.keyspace.reclaimer.discard(entry));
+        }
+        call.stats.effects.rewind(mark);
+        // Copies are known no longer of what it had changed, so they are not good, though nothing has changed.
+        call.invalidate();
+        needs_all.store(true, Relaxed);
+        lock_all(call)?;
     };
-    let result = engine.run(callee, request, first..end, end..request.len(), &mut host);
-    call.client.database = database;
-    call.client.version = version;
-    let written = match result {
+    end_undo(call);
+    match result {
         Ok(returned) => returned.write(&mut call.reply).map_err(Failure::Error),
         Err(failure) => Err(failure),
-    };
-    if let Err(Failure::StartOver) = &written {
-        needs_all.store(true, Relaxed);
     }
-    written.map_err(refused)
+    .map_err(refused)
+}
+
+/// Locks every shard, unless that is so. Those that are held are let go first, for the order of locks.
+fn lock_all(call: &mut Call<'_>) -> Outcome {
+    let keyspace = &call.instance.keyspace;
+    if !call.db.locked.is_exclusive() {
+        call.db.locked = keyspace.lock_none();
+        call.db.locked = match keyspace.lock_all_if_free() {
+            Some(locked) => locked,
+            None => return Err(call.instance.busy.error().into()),
+        };
+    }
+    Ok(())
+}
+
+/// Lets the shards that are held remember what is changed, while there may be a reason to undo it.
+fn begin_undo(call: &mut Call<'_>) {
+    if !call.db.locked.is_exclusive() {
+        for shard in call.db.locked.held() {
+            shard.begin_undo();
+        }
+    }
+}
+
+/// Lets what was done stand.
+fn end_undo(call: &mut Call<'_>) {
+    let reclaimer = &call.instance.keyspace.reclaimer;
+    for shard in call.db.locked.held() {
+        shard.end_undo().for_each(|entry| reclaimer.discard(entry));
+    }
 }
 
 /// What a script that says something of itself is refused for before it runs; one that does not learns it from its commands.
@@ -85,6 +140,10 @@ fn admit(call: &Call<'_>, mut rights: Rights) -> Result<Rights, Error> {
             "ERR Can not execute a script with write flag using *_ro command.",
         ));
     }
+    // A command that may grow is refused the same way before it runs.
+    if call.client.has_no_room && !flags.contains(ScriptFlags::ALLOW_OOM) {
+        return Err(Error::OutOfMemory);
+    }
     Ok(rights)
 }
 
@@ -98,9 +157,87 @@ struct Run<'r, 'a> {
     has_written: bool,
     /// Whether its changes are written down.
     is_repeated: bool,
+    began: Instant,
+    /// After so long it is declared; never if that is no time at all.
+    threshold: Duration,
+    declared: Option<Arc<Declared>>,
+    callee: Callee<'r>,
 }
 
-impl Run<'_, '_> {
+impl<'r, 'a> Run<'r, 'a> {
+    fn new(call: &'r mut Call<'a>, rights: Rights, callee: Callee<'r>) -> Run<'r, 'a> {
+        Run {
+            database: call.client.database,
+            rights,
+            has_written: false,
+            is_repeated: true,
+            began: Instant::now(),
+            threshold: Duration::from_millis(call.config.general.busy_reply_threshold),
+            declared: None,
+            callee,
+            call,
+        }
+    }
+
+    /// To be called when the script has ended.
+    fn end(&mut self) {
+        if let Some(declared) = self.declared.take() {
+            self.call.instance.busy.end(&declared);
+        }
+    }
+
+    /// Tells everybody that the script runs for too long.
+    #[cold]
+    fn declare(&mut self) {
+        let (name, is_function) = match self.callee {
+            Callee::Script(script) => (script.name(), false),
+            Callee::Function(_, name) => (name.to_owned(), true),
+        };
+        let command = if is_function {
+            "FUNCTION KILL"
+        } else {
+            "SCRIPT KILL"
+        };
+        let elapsed = self.began.elapsed().as_millis();
+        warn!(
+            "Slow script detected: still in execution after {elapsed} milliseconds. You can try killing the script using the \
+             {command} command. Script name is: {name}."
+        );
+        let busy = &self.call.instance.busy;
+        self.declared = Some(busy.declare(is_function, self.has_written));
+    }
+
+    /// Sees to it that the shards which a command needs are held, and that what it changes can be undone.
+    fn prepare(&mut self, entry: &Entry, request: Request<'_>, wanted: Option<&[u64]>) -> bool {
+        let locked = &mut self.call.db.locked;
+        if locked.is_exclusive() {
+            return true;
+        }
+        if locked.lend(wanted).is_none() {
+            if !locked.try_extend(wanted) {
+                return false;
+            }
+            if !locked.is_exclusive() {
+                locked.held().for_each(Shard::go_on_with_undo);
+            }
+        }
+        if entry.row.flags.contains(Flags::WRITE) && !locked.is_exclusive() {
+            let places = entry.row.key_positions(request).unwrap_or_default();
+            let can_undo = places.iter().all(|&(place, _)| {
+                let key = Key::new(request.arg(place));
+                locked.shard_ref(key).can_undo(self.database, key)
+            });
+            if !can_undo && !locked.try_extend(None) {
+                return false;
+            }
+        }
+        if locked.is_exclusive() {
+            // There will be no reason to undo.
+            end_undo(self.call);
+        }
+        true
+    }
+
     /// Finds a command and decides whether the script may call it.
     fn admit(&self, request: Request<'_>) -> Result<&Entry, (Error, Option<&Entry>)> {
         let error = |text: &'static str| Error::text(text);
@@ -128,6 +265,15 @@ impl Run<'_, '_> {
             && let Some(error) = save::refusal(self.call.instance, self.call.config)
         {
             return refuse(error);
+        }
+        // So it is refused what it has not begun.
+        let may_grow = self.rights.flags.contains(ScriptFlags::ALLOW_OOM);
+        if row.flags.contains(Flags::DENYOOM)
+            && self.call.client.has_no_room
+            && !self.has_written
+            && !may_grow
+        {
+            return refuse(Error::OutOfMemory);
         }
         Ok(entry)
     }
@@ -167,13 +313,21 @@ impl Host for Run<'_, '_> {
         let mut hashes = Hashes::new();
         let needs = entry.needs_queued(request, &mut hashes);
         let wanted = (needs == Needs::Keys).then_some(&hashes[..]);
+        if !self.prepare(entry, request, wanted) {
+            return Err(Refusal::StartOver);
+        }
+        if entry.row.flags.contains(Flags::WRITE) {
+            self.has_written = true;
+            if let Some(declared) = &self.declared {
+                declared.set_written();
+            }
+        }
         let call = &mut *self.call;
         let moment = call.db.moment;
         let Some(locked) = call.db.locked.lend(wanted) else {
             return Err(Refusal::StartOver);
         };
-        let is_write = entry.row.flags.contains(Flags::WRITE);
-        self.has_written |= is_write;
+        let unrepeated = (!self.is_repeated).then(|| stats.effects.propagation.mark());
         let client: &mut Client = call.client;
         client.database = self.database;
         client.version = version;
@@ -210,6 +364,9 @@ impl Host for Run<'_, '_> {
         let outcome = (entry.row.run)(&mut inner);
         if inner.is_propagated() {
             inner.propagate(before);
+            if let Some(mark) = unrepeated {
+                stats.effects.propagation.rewind(mark);
+            }
         }
         inner.remember();
         monitor::note(instance, inner.client, entry.row, request);
@@ -240,7 +397,15 @@ impl Host for Run<'_, '_> {
     }
 
     fn look_around(&mut self) -> Option<Refusal> {
-        None
+        if self.declared.is_none() {
+            if self.threshold.is_zero() || self.began.elapsed() < self.threshold {
+                return None;
+            }
+            self.declare();
+        }
+        busy::serve_meanwhile();
+        let is_killed = self.declared.as_ref().is_some_and(|it| it.is_killed());
+        is_killed.then_some(Refusal::Killed("Script killed by user with SCRIPT KILL..."))
     }
 }
 

@@ -52,7 +52,6 @@ directives! {
         shutdown_timeout: u32 = 10 => integer(0, INT_MAX),
             inert("there are no replicas for which a shutdown would wait");
         /// Milliseconds after which a running script no longer keeps other clients waiting without an answer.
-        busy_reply_threshold: u64 = 5000 => integer(0, i64::MAX), alias("lua-time-limit"),
-            inert("scripts are not supported yet");
+        busy_reply_threshold: u64 = 5000 => integer(0, i64::MAX), alias("lua-time-limit");
     }
 }

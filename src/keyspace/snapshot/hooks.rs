@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::queue::{Control, Handed, Location, Part};
 use super::{Kind, walk};
-use crate::keyspace::entry::{Entry, EntryRef, Generation, NewValue, ValueMut, ValueRef};
+use crate::keyspace::entry::{Entry, EntryRef, Generation, ValueMut, ValueRef};
 use crate::keyspace::shard::Shard;
+use crate::keyspace::undo;
 use crate::table::{Place, Table};
 use crate::types::{Collection, Object};
 
@@ -83,16 +84,7 @@ impl Ongoing {
             return None;
         }
         table.get_mut(place).set_generation(generation);
-        let look = table.get(place);
-        let (deadline, access) = (look.deadline(), look.access());
-        if let ValueMut::Object(Object::List(list)) = table.get_mut(place).into_value() {
-            let list = Box::new(Object::List(list.share()));
-            let key = table.get(place).key();
-            let mut entry = Entry::new(key, NewValue::Object(list), deadline);
-            entry.as_mut().set_access(access);
-            return Some(entry);
-        }
-        Some(table.get(place).twin())
+        Some(undo::copy(table, place))
     }
 }
 
@@ -131,6 +123,9 @@ impl Shard {
         if self.snapshot.is_some() {
             self.hand_copy_over(database, place);
         }
+        if self.undo.is_some() {
+            self.remember_copy(database, place);
+        }
     }
 
     #[cold]
@@ -154,19 +149,24 @@ impl Shard {
     pub(in crate::keyspace) fn must_keep(&self, database: usize, place: Place) -> bool {
         self.snapshot.as_ref().is_some_and(|ongoing| {
             ongoing.wants(self.databases[database].get(place), self.generation)
-        })
+        }) || self.must_remember(database, place)
     }
 
     /// Hands an entry over that was removed or replaced, or gives it back to be freed.
     #[inline]
-    fn part_with(&self, database: usize, entry: Entry) -> Option<Entry> {
+    fn part_with(&mut self, database: usize, entry: Entry) -> Option<Entry> {
         match &self.snapshot {
             Some(ongoing) if ongoing.wants(entry.as_ref(), self.generation) => {
                 let origin = ongoing.origins[database];
+                if self.undo.is_some() {
+                    let copy = entry.as_ref().twin();
+                    ongoing.control.push(Handed::Entry(origin, copy));
+                    return self.remember(database, entry);
+                }
                 ongoing.control.push(Handed::Entry(origin, entry));
                 None
             }
-            _ => Some(entry),
+            _ => self.remember(database, entry),
         }
     }
 
@@ -179,6 +179,9 @@ impl Shard {
         mut entry: Entry,
     ) -> Place {
         self.adopt(database, &mut entry);
+        if self.undo.is_some() {
+            self.remember_absent(database, entry.as_ref().key());
+        }
         self.table_mut(database).insert(hash, entry)
     }
 

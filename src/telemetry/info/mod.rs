@@ -22,7 +22,7 @@ use crate::keyspace::shard::Counts;
 use crate::persistence::aof::journal::Journal;
 use crate::persistence::loading::Loading;
 use crate::persistence::rdb::saver::Saver;
-use crate::scripting::Catalogue;
+use crate::scripting::{Catalogue, Scripts};
 
 /// Where the figures come from.
 pub struct Sources<'a> {
@@ -50,6 +50,8 @@ pub struct Sources<'a> {
     pub identity: Identity<'a>,
     /// What became of the snapshot files.
     pub saver: &'a Saver,
+    /// The scripts that were loaded.
+    pub scripts: &'a Scripts,
     /// Where changes wait for the append-only file, and how that does.
     pub journal: &'a Journal,
     /// The libraries of functions.

@@ -98,6 +98,8 @@ pub(super) fn memory(text: &mut Text, sources: &Sources<'_>) {
     let (kept_free, program) = (report.kept_free(), report.program());
     let (resident, of_allocator) = (report.resident.all, report.resident.anonymous);
     let reclaimer = &sources.keyspace.reclaimer;
+    let (states, sources_of_scripts) = (sources.scripts.states(), sources.scripts.memory());
+    let functions = sources.functions.memory();
     fields!(text;
         used_memory: report.used,
         used_memory_human: human(report.used),
@@ -116,19 +118,19 @@ pub(super) fn memory(text: &mut Text, sources: &Sources<'_>) {
         allocator_resident: of_allocator,
         total_system_memory: machine,
         total_system_memory_human: human(machine),
-        used_memory_lua: 0,
-        used_memory_vm_eval: 0,
-        used_memory_lua_human: human(0),
-        used_memory_scripts_eval: 0,
-        number_of_cached_scripts: 0,
+        used_memory_lua: states,
+        used_memory_vm_eval: states,
+        used_memory_lua_human: human(states as u64),
+        used_memory_scripts_eval: sources_of_scripts,
+        number_of_cached_scripts: sources.scripts.len(),
         number_of_functions: sources.functions.functions(),
         number_of_libraries: sources.functions.libraries().len(),
         used_memory_vm_functions: 0,
-        used_memory_vm_total: 0,
-        used_memory_vm_total_human: human(0),
-        used_memory_functions: sources.functions.memory(),
-        used_memory_scripts: 0,
-        used_memory_scripts_human: human(0),
+        used_memory_vm_total: states,
+        used_memory_vm_total_human: human(states as u64),
+        used_memory_functions: functions,
+        used_memory_scripts: sources_of_scripts + functions,
+        used_memory_scripts_human: human((sources_of_scripts + functions) as u64),
         maxmemory: limit,
         maxmemory_human: human(limit),
         maxmemory_policy: sources.config.memory.maxmemory_policy.name(),

@@ -1,0 +1,189 @@
+//! Scripts that run for too long: who is told of them, and how one is ended.
+//!
+//! A script that has passed `busy-reply-threshold` is *declared*. While there is one, commands are answered that the server is busy, as
+//! Redis does, and whoever already waits for a shard that it holds stops waiting. Until then nobody knows of it but those who need
+//! its shards.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use thiserror::Error;
+
+thread_local! {
+    static MEANWHILE: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
+}
+
+/// Names what this thread does for others, again and again, while a declared script holds it.
+pub fn set_meanwhile(serve: impl Fn() + 'static) {
+    MEANWHILE.set(Some(Rc::new(serve)));
+}
+
+/// Does it.
+pub fn serve_meanwhile() {
+    let serve = MEANWHILE.with_borrow(Clone::clone);
+    if let Some(serve) = serve {
+        serve();
+    }
+}
+
+/// A script that was declared.
+#[derive(Debug)]
+pub struct Declared {
+    is_function: bool,
+    has_written: AtomicBool,
+    is_killed: AtomicBool,
+}
+
+impl Declared {
+    /// Takes note that it may have changed something.
+    pub fn set_written(&self) {
+        self.has_written.store(true, Relaxed);
+    }
+
+    /// Whether it is to end.
+    pub fn is_killed(&self) -> bool {
+        self.is_killed.load(Relaxed)
+    }
+}
+
+/// Why a script is not ended.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum KillError {
+    /// None is declared.
+    #[error("NOTBUSY No scripts in execution right now.")]
+    NotBusy,
+    /// It would leave its work half done.
+    #[error(
+        "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script \
+         termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+    )]
+    Written,
+    /// It is of the other kind.
+    #[error(transparent)]
+    Kind(#[from] BusyError),
+}
+
+/// What everybody is told while a script is declared.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum BusyError {
+    /// It is a script.
+    #[error(
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+    )]
+    Script,
+    /// It is a function.
+    #[error(
+        "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+    )]
+    Function,
+}
+
+/// The scripts that were declared and still run.
+#[derive(Debug, Default)]
+pub struct Busy {
+    /// How many; who waits for a shard looks at it.
+    count: Arc<AtomicUsize>,
+    declared: Mutex<Vec<Arc<Declared>>>,
+}
+
+impl Busy {
+    /// None yet; `count` is where everybody sees how many there are.
+    pub fn new(count: Arc<AtomicUsize>) -> Busy {
+        Busy {
+            count,
+            declared: Mutex::default(),
+        }
+    }
+
+    /// What commands are refused with, if a script is declared. One load if none is.
+    #[inline]
+    pub fn refusal(&self) -> Option<BusyError> {
+        (self.count.load(Relaxed) > 0).then(|| self.error())
+    }
+
+    /// The error that names the script which was declared first.
+    #[cold]
+    pub fn error(&self) -> BusyError {
+        match self.declared.lock().first() {
+            Some(script) if script.is_function => BusyError::Function,
+            _ => BusyError::Script,
+        }
+    }
+
+    /// Declares a script.
+    pub fn declare(&self, is_function: bool, has_written: bool) -> Arc<Declared> {
+        let script = Arc::new(Declared {
+            is_function,
+            has_written: has_written.into(),
+            is_killed: AtomicBool::new(false),
+        });
+        self.declared.lock().push(Arc::clone(&script));
+        self.count.fetch_add(1, Relaxed);
+        script
+    }
+
+    /// Forgets a script that has ended.
+    pub fn end(&self, script: &Arc<Declared>) {
+        let mut declared = self.declared.lock();
+        declared.retain(|other| !Arc::ptr_eq(other, script));
+        self.count.store(declared.len(), Relaxed);
+    }
+
+    /// Ends the scripts of one kind that have changed nothing.
+    ///
+    /// # Errors
+    /// When there is none that may be ended.
+    pub fn kill(&self, functions: bool) -> Result<(), KillError> {
+        let declared = self.declared.lock();
+        let first = declared.first().ok_or(KillError::NotBusy)?;
+        let may_end = |script: &&Arc<Declared>| {
+            !script.has_written.load(Relaxed) && script.is_function == functions
+        };
+        let mut killable = declared.iter().filter(may_end).peekable();
+        if killable.peek().is_none() {
+            return Err(if first.has_written.load(Relaxed) {
+                KillError::Written
+            } else if first.is_function {
+                BusyError::Function.into()
+            } else {
+                BusyError::Script.into()
+            });
+        }
+        killable.for_each(|script| script.is_killed.store(true, Relaxed));
+        Ok(())
+    }
+
+    /// Ends all of them, whatever they did: the server ends.
+    pub fn kill_all(&self) {
+        for script in self.declared.lock().iter() {
+            script.is_killed.store(true, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_changed_nothing_is_killed_and_by_its_own_command() {
+        let busy = Busy::default();
+        assert_eq!(busy.refusal(), None);
+        assert_eq!(busy.kill(false), Err(KillError::NotBusy));
+        let script = busy.declare(false, false);
+        assert_eq!(busy.refusal(), Some(BusyError::Script));
+        assert_eq!(busy.kill(true), Err(BusyError::Script.into()));
+        assert!(!script.is_killed());
+        script.set_written();
+        assert_eq!(busy.kill(false), Err(KillError::Written));
+        let other = busy.declare(false, false);
+        assert_eq!(busy.kill(false), Ok(()));
+        assert!(other.is_killed() && !script.is_killed());
+        busy.end(&script);
+        busy.end(&other);
+        assert_eq!(busy.refusal(), None);
+    }
+}
