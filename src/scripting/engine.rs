@@ -174,6 +174,8 @@ impl Engine {
     ) -> Result<Arc<Library>, LibraryError> {
         let header = Header::read(source)?;
         catalogue.admit(&header.name, replaces)?;
+        // What was replaced or refused since would fill Lua's stack of references in the end.
+        self.shelf.clear_out(catalogue);
         let registered = self.shelf.run(&self.lua, &self.sandbox, &header, limit)?;
         let (declarations, functions) = shelf::sorted(registered);
         let library = Library::new(&header, declarations)?;
