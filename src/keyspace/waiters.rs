@@ -294,9 +294,10 @@ mod tests {
             assert!(!ready.any(), "{event:?} of {key}");
         }
         for (key, event) in [
+            ("a", Event::ZADD),
             ("b", Event::RENAME_TO),
             ("a", Event::LPUSH),
-            ("b", Event::ZADD),
+            ("b", Event::RPUSH),
         ] {
             waiters.tell(&ready, 0, key.as_bytes(), event);
         }

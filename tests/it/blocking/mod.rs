@@ -32,7 +32,10 @@ fn agree(scenes: &[&[&str]]) {
                 }
                 stage.say(actor, &commands)
             });
-            assert_eq!(ours, reference, "{line} of {scene:#?}");
+            // HELLO tells the version.
+            if !commands.starts_with("HELLO") {
+                assert_eq!(ours, reference, "{line} of {scene:#?}");
+            }
         }
     }
 }
@@ -212,10 +215,6 @@ fn who_came_first_is_served_first_behind_the_whole_command() {
         ],
         &["0: BLPOP k k 0", "1: RPUSH k a b", "1: LRANGE k 0 -1"],
         &[
-            "0: EVAL return{redis.call('blpop','k',0),redis.call('rpush','k','x')} 1 k",
-            "0: LLEN k",
-        ],
-        &[
             "0: BLPOP k 0",
             "1: EVAL redis.call('rpush','k','a','b');return(redis.call('llen','k')) 1 k",
             "1: LLEN k",
@@ -238,11 +237,6 @@ fn what_comes_behind_a_call_that_waits_runs_after_it() {
             "1: GET n",
             "1: RPUSH k x",
             "1: GET n",
-        ],
-        &[
-            "0: CLIENT REPLY OFF;BLPOP k 0;CLIENT REPLY ON",
-            "1: RPUSH k x",
-            "1: LLEN k",
         ],
     ]);
 }
@@ -267,6 +261,33 @@ fn inside_of_something_larger_nothing_waits() {
             "1: RPUSH k b",
         ],
     ]);
+}
+
+/// Later versions of the reference than the one at hand let scripts call these, too.
+#[test]
+fn inside_of_a_script_nothing_waits() {
+    let server = Setup::minium().start();
+    let mut client = server.connect();
+    let script = "return {redis.call('blpop', 'k', 0), redis.call('rpush', 'k', 'x'), redis.call('blpop', 'k', 0)}";
+    let reply = client.call(&["EVAL", script, "1", "k"]);
+    let answers = reply.elements();
+    assert!(answers[0].is_null());
+    assert_eq!(answers[2].elements()[1].text(), "x");
+}
+
+#[test]
+fn who_wants_no_replies_gets_none_for_having_waited() {
+    let server = Setup::minium().start();
+    let [mut client, mut other] = [server.connect(), server.connect()];
+    let calls = b"CLIENT REPLY SKIP\r\nBLPOP k 0\r\nPING\r\nCLIENT REPLY OFF\r\nBLPOP k 0\r\nCLIENT REPLY ON\r\n";
+    client.write(calls).expect("a server");
+    for _ in 0..2 {
+        wait_for("it to wait", || blocking_keys(&mut other) == [1, 1]);
+        other.line("RPUSH k x");
+    }
+    assert_eq!(client.read().text(), "PONG");
+    assert!(client.read().is_ok());
+    assert_eq!(other.line("LLEN k").int(), 0);
 }
 
 #[test]
