@@ -291,7 +291,7 @@ impl Tracking {
             .filter(|other| other.is_present())
         {
             Some(other) if other.version() == Version::Resp3 => {
-                message.address(&other, Form::Push, author)
+                message.address(&other, Form::Push, author);
             }
             Some(other) if other.has_subscribed() => message.address(&other, Form::Message, author),
             Some(_) => {}
