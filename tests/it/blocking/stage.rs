@@ -41,11 +41,6 @@ impl Stage {
         }
     }
 
-    /// Whether a connection waits.
-    pub fn is_waiting(&self, actor: usize) -> bool {
-        self.actors[actor].pending > 0
-    }
-
     /// The id of a connection.
     pub fn id(&self, actor: usize) -> i64 {
         self.actors[actor].id
