@@ -2,7 +2,7 @@
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
     cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal] [eviction]
-                                                    [expiry] [saving]
+                                                    [expiry] [saving] [handoff]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -22,6 +22,7 @@ expiry      after how many seconds 99% of the memory of a million keys that die 
 saving      BGSAVE of 5 million keys (or --keys) while others overwrite them: how long it takes, how much memory the server takes
             at most beside what it took before (shared pages of a child counted once), and the worst round trips of a client that
             pings, before and meanwhile.
+handoff     from sending an LPUSH until another connection, which waits in BLPOP, has the element: each of eight that wait in turn.
 """
 import argparse, contextlib, functools, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
@@ -382,9 +383,31 @@ def saving(name, keys):
             "worst ping meanwhile (ms)": worst, "size of the file (MB)": size / 1e6}
 
 
+def handoff(name, rounds=20_000):
+    with Server(name) as server, contextlib.ExitStack() as stack:
+        pusher = stack.enter_context(server.connect())
+        waiting = [stack.enter_context(server.connect()) for _ in range(8)]
+        for number, client in enumerate(waiting):
+            client.sendall(encode(["BLPOP", f"queue:{number}", 0]))
+        while server.number("blocked_clients") < len(waiting):
+            time.sleep(0.01)
+        trips = []
+        for number in range(rounds):
+            turn = number % len(waiting)
+            began = time.perf_counter()
+            pusher.sendall(encode(["LPUSH", f"queue:{turn}", "x" * 64]))
+            if b"x" * 64 not in waiting[turn].recv(4096):
+                raise RuntimeError("not the element")
+            trips.append((time.perf_counter() - began) * 1e6)
+            pusher.recv(64)
+            waiting[turn].sendall(encode(["BLPOP", f"queue:{turn}", 0]))
+    trips.sort()
+    return {"hand-off p50": trips[rounds // 2], "hand-off p99": trips[rounds * 99 // 100]}
+
+
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
             "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms"),
-            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms"), "saving": (saving, "")}
+            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms"), "saving": (saving, ""), "handoff": (handoff, "us")}
 
 
 def main():

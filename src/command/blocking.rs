@@ -176,16 +176,20 @@ impl Batch<'_> {
     /// other keys, and they are served from these, too.
     #[cold]
     pub fn serve_waiting(&mut self) {
-        let mut out = Vec::new();
+        // All are told in the end: until then what they are given may make others ready, whose turn is before their next commands.
+        let mut served = Vec::new();
         // What was filled may have died while the command went on.
         let began = std::mem::replace(&mut self.moment.now, unix_millis());
         while let Some(ready) = self.stats.effects.ready.next() {
             let (database, key) = (ready.0, Key::new(&ready.1));
             while let Some(waiter) = self.longest_waiting(database, key) {
-                out = self.serve(database, key, waiter, out);
+                served.extend(self.serve(database, key, waiter));
             }
         }
         self.moment.now = began;
+        for (waiting, reply, written) in served {
+            waiting.served(reply, written);
+        }
         // What took place here is not the time of the next command.
         self.tick = self.instance.telemetry.clock.raw();
     }
@@ -197,15 +201,14 @@ impl Batch<'_> {
         first(&mut db, key)
     }
 
-    /// Serves this one from the key, if that still is as it was found and nobody has answered it meanwhile. The room for the reply
-    /// is given back if it was not used.
+    /// Serves this one from the key, if that still is as it was found and nobody has answered it meanwhile. Answers what it is to be
+    /// told: the reply, and the position in the journal behind what that changed.
     fn serve(
         &mut self,
         database: usize,
         key: Key<'_>,
         waiter: Waiter,
-        mut out: Vec<u8>,
-    ) -> Vec<u8> {
+    ) -> Option<(Box<Waiting>, Vec<u8>, u64)> {
         let instance = self.instance;
         let keyspace = &instance.keyspace;
         let handle = instance.clients.get(waiter.client);
@@ -214,20 +217,20 @@ impl Batch<'_> {
             // Whoever answered it will take it out of all its lines.
             let mut locked = keyspace.lock_one(key.hash);
             locked.leave_line(database, key, waiter.ticket);
-            return out;
+            return None;
         };
         let mut client = stand_in(handle, database);
         // Outlives the locks under which it is served.
         let waiting;
         let mut db = self.db(&client, keyspace.lock_many(hashes.into_iter()), true);
         if first(&mut db, key) != Some(waiter) {
-            return out;
+            return None;
         }
         waiting = match client.handle.claim(Some(waiter.ticket)) {
             Some(waiting) => waiting,
             None => {
                 db.locked.leave_line(database, key, waiter.ticket);
-                return out;
+                return None;
             }
         };
         waiting.leave(&mut db.locked);
@@ -236,6 +239,7 @@ impl Batch<'_> {
             unreachable!("ids are those of commands");
         };
         self.tick = instance.telemetry.clock.raw();
+        let mut out = Vec::new();
         let patience = Patience::Served(key.bytes);
         let request = waiting.request.as_request();
         let hashes = KeyHashes::UNKNOWN;
@@ -246,8 +250,7 @@ impl Batch<'_> {
         let mut reply = Reply::new(&mut out, waiting.version);
         self.account(&client, entry, request, &mut reply, 0, &outcome);
         out.append(&mut client.pushes);
-        waiting.served(out, client.written);
-        Vec::new()
+        Some((waiting, out, client.written))
     }
 
     /// Puts the answer to the client's call that waited into its place among the replies.

@@ -121,16 +121,24 @@ impl Waiters {
         self.0.is_empty()
     }
 
-    fn is_awaited(&self, database: usize, key: &[u8]) -> bool {
+    /// Whether anybody waits for a key to hold this, or anything.
+    fn is_awaited(&self, database: usize, key: &[u8], wanted: Option<Wanted>) -> bool {
         let mut lines = self.0.get(key).into_iter().flatten();
-        lines.any(|line| line.database == database)
+        lines.any(|line| {
+            line.database == database && wanted.is_none_or(|wanted| line.wanted == wanted)
+        })
     }
 
     /// Notes a key as ready if the event may have filled it and somebody waits for it.
     pub(super) fn tell(&self, ready: &Ready, database: usize, key: &[u8], event: Event) {
-        let may_fill = matches!(event.class, Class::Generic | Class::List | Class::Zset);
         // Threads that only remove keys serve nobody, so nothing may be noted with them.
-        if may_fill && event != Event::DEL && self.is_awaited(database, key) {
+        let filled = match event.class {
+            Class::List => Some(Wanted::List),
+            Class::Zset => Some(Wanted::SortedSet),
+            Class::Generic if event != Event::DEL => None,
+            _ => return,
+        };
+        if self.is_awaited(database, key, filled) {
             ready.note(database, key);
         }
     }
@@ -143,7 +151,7 @@ impl Waiters {
         after: impl Fn(&[u8]) -> Presence,
     ) {
         for key in self.0.keys() {
-            if self.is_awaited(database, key) && after(key) == Presence::Alive {
+            if self.is_awaited(database, key, None) && after(key) == Presence::Alive {
                 ready.note(database, key);
             }
         }
@@ -286,9 +294,10 @@ mod tests {
             assert!(!ready.any(), "{event:?} of {key}");
         }
         for (key, event) in [
+            ("a", Event::ZADD),
             ("b", Event::RENAME_TO),
             ("a", Event::LPUSH),
-            ("b", Event::ZADD),
+            ("b", Event::RPUSH),
         ] {
             waiters.tell(&ready, 0, key.as_bytes(), event);
         }

@@ -119,6 +119,7 @@ impl Connection {
                 Turn::Closed => break,
             }
         }
+        self.give_up().await;
         self.worker.instance.pubsub.leave(&mut self.client);
         self.client.unwatch(&self.worker.instance.keyspace);
         self.worker.instance.tracking.stop(&mut self.client);

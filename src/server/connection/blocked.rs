@@ -44,10 +44,7 @@ impl Connection {
         .await;
         match answer {
             Some(answer) => self.resume(&worker, answer),
-            None => {
-                self.give_up().await;
-                Turn::Closed
-            }
+            None => Turn::Closed,
         }
     }
 
@@ -93,8 +90,8 @@ impl Connection {
         self.handle(worker, scratch, 0)
     }
 
-    /// Ends the wait of a client that has gone.
-    async fn give_up(&mut self) {
+    /// Ends the wait of a client that has gone, if it waits.
+    pub(super) async fn give_up(&mut self) {
         let keyspace = &self.worker.instance.keyspace;
         if let Some(waiting) = self.claim() {
             return waiting.leave_all(keyspace);
