@@ -72,22 +72,28 @@ impl Stage {
         let mut all = Vec::new();
         for name in order {
             let client = self.clients.get_mut(name).expect("it is on the stage");
-            encode(&mut requests, &["PING", &token]);
-            client
-                .write(&std::mem::take(&mut requests))
-                .expect("written");
-            let mut sent = Vec::new();
-            loop {
-                let value = client.read();
-                if format!("{value:?}").contains(&token) {
-                    break;
+            let (mut replies, mut pushes) = (Vec::new(), Vec::new());
+            // The reference tells who broadcasts of its own changes behind all that it sent at once, so it is asked twice.
+            for round in 0..2 {
+                let token = format!("{token}-{round}");
+                encode(&mut requests, &["PING", &token]);
+                client
+                    .write(&std::mem::take(&mut requests))
+                    .expect("written");
+                loop {
+                    let value = client.read();
+                    if format!("{value:?}").contains(&token) {
+                        break;
+                    }
+                    match value {
+                        Value::Push(_) => pushes.push(value),
+                        // What HELLO answers names the server.
+                        Value::Map(fields) if fields.len() == 7 => {}
+                        value => replies.push(value),
+                    }
                 }
-                // What HELLO answers names the server.
-                sent.push(match value {
-                    Value::Map(fields) if fields.len() == 7 => Value::Map(Vec::new()),
-                    value => value,
-                });
             }
+            let sent = [replies, pushes].concat();
             if !sent.is_empty() {
                 all.push((name, sent));
             }
