@@ -34,7 +34,7 @@ const FCALL: Command = Command {
     since: "7.0.0",
     summary: "Runs a function.",
     complexity: "That of the function",
-    syntax: "function numkeys [key ...] [arg ...]",
+    syntax: "function numkeys [key [key ...]] [arg [arg ...]]",
     ..Command::DEFAULT
 };
 

@@ -39,6 +39,16 @@ const OTHER_IN_7_0: &[(&str, &str, &str)] = &[
     ("quit", "replaced_by", "deprecated by 7.2"),
     ("setex", "replaced_by", "deprecated by 7.2"),
     ("setnx", "replaced_by", "deprecated by 7.2"),
+    ("latency|histogram", "arguments", "COMMAND is a list of names"),
+    ("latency|reset", "tips", "7.2 has another policy"),
+    ("psubscribe", "arguments", "7.2 has no block around it"),
+    ("blmove", "flags", "scripts may call it since 7.2"),
+    ("blpop", "flags", "scripts may call it since 7.2"),
+    ("brpop", "flags", "scripts may call it since 7.2"),
+    ("brpoplpush", "flags", "scripts may call it since 7.2"),
+    ("bzpopmax", "flags", "scripts may call it since 7.2"),
+    ("bzpopmin", "flags", "scripts may call it since 7.2"),
+    ("wait", "flags", "scripts may call it since 7.2"),
 ];
 
 /// Commands that came after 7.0.
@@ -57,6 +67,7 @@ const NEWER: &[&str] = &[
     "hpttl",
     "hsetex",
     "httl",
+    "waitaof",
 ];
 
 /// What is known of a command: a value for each field.

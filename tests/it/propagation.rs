@@ -111,6 +111,15 @@ const LINES: &[(&str, Option<&str>)] = &[
     ("LTRIM l3 0 1", None),
     ("LMPOP 1 l3 LEFT COUNT 10", None),
     ("RPUSH nums 3 1 2; SORT nums STORE sorted", None),
+    // Calls that may wait, and find what they want.
+    ("RPUSH bl 1 2 3 4 5 6; BLPOP none bl 1", None),
+    ("BRPOP bl 1", None),
+    ("BLMOVE bl bl2 LEFT RIGHT 1", None),
+    ("BRPOPLPUSH bl bl2 1", None),
+    ("BLMPOP 1 2 none bl LEFT", None),
+    ("ZADD bz 1 a 2 b 3 c; BZPOPMIN none bz 1", None),
+    ("BZPOPMAX bz 1", None),
+    ("BZMPOP 1 1 bz MIN", None),
     ("SORT none STORE sorted", None),
     // Sets. What chance chose leaves in one command.
     ("SADD s 1 2 3 4 5", None),

@@ -32,12 +32,12 @@ const EVAL: Command = Command {
     categories: Categories::SCRIPTING,
     since: "2.6.0",
     complexity: "That of the script",
-    syntax: "script numkeys [key ...] [arg ...]",
+    syntax: "script numkeys [key [key ...]] [arg [arg ...]]",
     ..Command::DEFAULT
 };
 
 const EVALSHA: Command = Command {
-    syntax: "sha1 numkeys [key ...] [arg ...]",
+    syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
     ..EVAL
 };
 

@@ -37,7 +37,7 @@ const BACKLOG: usize = 16 << 20;
 const DEAF: Duration = Duration::from_secs(1);
 
 /// What the runtime and the registries keep of every connection beside what is named here, in bytes, as measured.
-const ELSEWHERE: usize = 1250;
+const ELSEWHERE: usize = 1780;
 
 impl Connection {
     /// Sets how far the next replies may go: to the client's own limit, or to where it alone would hold more than all may.
