@@ -94,7 +94,7 @@ pub const COMMANDS: &[Command] = &[
                 arity: -2,
                 summary: "Deletes all functions.",
                 complexity: "O(N) where N is the number of functions deleted",
-                syntax: "[ASYNC | SYNC]",
+                syntax: "[flush-type: ASYNC | SYNC]",
                 ..CHANGE
             },
             Command {
@@ -139,7 +139,7 @@ pub const COMMANDS: &[Command] = &[
                 flags: CHANGE.flags.union(Flags::DENYOOM),
                 summary: "Makes the libraries that FUNCTION DUMP answered.",
                 complexity: "O(N) where N is the number of functions on the payload",
-                syntax: "serialized-value [FLUSH | APPEND | REPLACE]",
+                syntax: "serialized-value [policy: FLUSH | APPEND | REPLACE]",
                 ..CHANGE
             },
             Command {

@@ -96,7 +96,7 @@ pub const COMMANDS: &[Command] = &[
                 arity: 3,
                 since: "3.2.0",
                 summary: "Would debug the next scripts; there is no debugger.",
-                syntax: "YES | SYNC | NO",
+                syntax: "(mode: YES | SYNC | NO)",
                 ..SUBCOMMAND
             },
             Command {
@@ -118,7 +118,7 @@ pub const COMMANDS: &[Command] = &[
                 arity: -2,
                 summary: "Forgets all scripts.",
                 complexity: "O(N) where N is the number of scripts",
-                syntax: "[ASYNC | SYNC]",
+                syntax: "[flush-type: ASYNC | SYNC]",
                 tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
                 ..SUBCOMMAND
             },
