@@ -25,7 +25,7 @@ impl Stage {
         let actor = || {
             let mut client = server.connect();
             let id = client.line("CLIENT ID").int();
-            let soon = client.set_reply_limit(Duration::from_millis(5));
+            let soon = client.set_reply_limit(Duration::from_millis(1));
             soon.expect("a socket");
             Actor {
                 client,
@@ -39,6 +39,11 @@ impl Stage {
             actors: (0..actors).map(|_| actor()).collect(),
             prompter,
         }
+    }
+
+    /// Whether a connection waits.
+    pub fn is_waiting(&self, actor: usize) -> bool {
+        self.actors[actor].pending > 0
     }
 
     /// The id of a connection.
