@@ -86,7 +86,7 @@ impl Stage {
                     }
                     match value {
                         Value::Push(words) => {
-                            pushes.push(Value::Push(words.into_iter().map(modern_null).collect()))
+                            pushes.push(Value::Push(words.into_iter().map(modern_null).collect()));
                         }
                         // What HELLO answers names the server.
                         Value::Map(fields) if fields.len() == 7 => {}
