@@ -100,6 +100,10 @@ fn what_clients_are_charged_is_what_the_allocator_gives_them() {
     let server = Setup::minium().start();
     let mut watcher = server.connect();
     assert!(watcher.call(&["SET", "value", &"x".repeat(20_000)]).is_ok());
+    // A worker has buffers of its own from the first client that it serves.
+    for _ in 0..20 {
+        assert!(!server.connect().line("PING").is_error());
+    }
     let both = |watcher: &mut Client| {
         (
             info(watcher, "used_memory"),
@@ -374,9 +378,9 @@ fn many_full_buffers_neither_stop_the_server_nor_pass_the_limit() {
         slowest < Duration::from_secs(1),
         "a new client waited {slowest:?}"
     );
-    let evicted = info(&mut watcher, "evicted_clients");
-    assert!(evicted > 0);
+    // What the last of them wrote may still be on its way, and end more.
     wait_for("nobody else to go", || {
-        info(&mut watcher, "connected_clients") == CLIENTS + 1 - evicted
+        let evicted = info(&mut watcher, "evicted_clients");
+        evicted > 0 && info(&mut watcher, "connected_clients") == CLIENTS + 1 - evicted
     });
 }
