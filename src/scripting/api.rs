@@ -7,6 +7,7 @@ use mlua::{Function, IntoLua, Lua, LuaString, MultiValue, Table, Value, Variadic
 use tracing::{Level, debug, info, trace, warn};
 
 use super::host::{self, Refusal};
+use super::limit;
 use super::random::{self, Random};
 use super::reply;
 use super::thrown::{self, Thrown, message};
@@ -180,7 +181,7 @@ fn command(lua: &Lua, memory: &Memory, words: &[Value], raises: bool) -> mlua::R
         };
         return Err(error.into());
     }
-    reply::to_lua(lua, reply)
+    limit::lifted(lua, || reply::to_lua(lua, reply))
 }
 
 fn fail(lua: &Lua, error: Thrown, raises: bool) -> mlua::Result<Value> {

@@ -7,7 +7,6 @@
 //! see it (CVE-2025-49844). No code of a script runs meanwhile.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,8 +18,10 @@ use mlua::debug::HookTriggers;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
 use super::api::{self, Memory};
+use super::compiled::{Compiled, Known};
 use super::functions::{Catalogue, Header, Library, LibraryError};
 use super::host::{self, Host, Refusal};
+use super::limit;
 use super::reply::{self, ErrorReply};
 use super::sandbox::{self, Sandbox};
 use super::script::{Script, Scripts, Sha};
@@ -28,8 +29,6 @@ use super::shelf::{self, Shelf};
 use super::thrown::{self, Thrown};
 use crate::protocol::{Reply, Request, Version};
 
-/// What a state may take, in bytes; a script that needs more ends with an error.
-const MAX_MEMORY: usize = 512 << 20;
 /// After so many instructions of the interpreter the script's host may look around.
 const INSTRUCTIONS: u32 = 100_000;
 /// Longer sources are refused; the parser counts in 32 bits.
@@ -45,7 +44,7 @@ thread_local! {
 #[derive(Clone, Copy, Debug)]
 pub enum Callee<'a> {
     /// A script, which finds its keys and arguments as globals.
-    Script(&'a Arc<Script>),
+    Script(&'a Compiled),
     /// A function, which is given both, and its name.
     Function(&'a Function, &'a str),
 }
@@ -57,6 +56,15 @@ pub enum Failure {
     Error(ErrorReply),
     /// Everything that was done is to be undone, and the script run again with everything locked.
     StartOver,
+}
+
+impl Callee<'_> {
+    fn name(self) -> String {
+        match self {
+            Callee::Script(script) => script.script.name(),
+            Callee::Function(_, name) => name.to_owned(),
+        }
+    }
 }
 
 impl Failure {
@@ -74,7 +82,7 @@ pub struct Engine {
     lua: Lua,
     sandbox: Sandbox,
     memory: Rc<Memory>,
-    compiled: RefCell<HashMap<Sha, Function>>,
+    known: RefCell<Known>,
     shelf: Shelf,
     generation: u64,
     runs: Cell<u32>,
@@ -117,12 +125,12 @@ impl Engine {
                 _ => Ok(VmState::Continue),
             }
         })?;
-        lua.set_memory_limit(MAX_MEMORY)?;
+        lua.set_memory_limit(limit::MAX)?;
         Ok(Engine {
             lua,
             sandbox,
             memory,
-            compiled: RefCell::default(),
+            known: RefCell::default(),
             shelf,
             generation: scripts.generation(),
             runs: Cell::new(0),
@@ -146,19 +154,24 @@ impl Engine {
         self.lua.used_memory()
     }
 
-    /// Compiles a script, unless that was done before.
+    /// The script of this name, if it was compiled.
+    pub fn script_named(&self, sha: &Sha) -> Option<Rc<Compiled>> {
+        self.known.borrow().named(sha)
+    }
+
+    /// The script with this source, if it was compiled.
+    pub fn script_with_source(&self, source: &[u8]) -> Option<Rc<Compiled>> {
+        self.known.borrow().with_source(source)
+    }
+
+    /// Compiles a script.
     ///
     /// # Errors
     /// When Lua does not understand it: its message.
-    pub fn compile(&self, script: &Script) -> Result<Function, Vec<u8>> {
-        if let Some(function) = self.compiled.borrow().get(&script.sha) {
-            return Ok(function.clone());
-        }
+    pub fn compile(&self, script: Arc<Script>) -> Result<Rc<Compiled>, Vec<u8>> {
         let environment = self.sandbox.environment.clone();
         let function = compile(&self.lua, script.code(), "@user_script", environment)?;
-        let mut compiled = self.compiled.borrow_mut();
-        compiled.insert(script.sha, function.clone());
-        Ok(function)
+        Ok(self.known.borrow_mut().add(script, function))
     }
 
     /// Makes a library of a source, which must not take longer than `limit` to register its functions.
@@ -217,28 +230,18 @@ impl Engine {
         host: &mut dyn Host,
     ) -> Result<Returned, Failure> {
         self.memory.version.set(Version::Resp2);
-        let (function, name) = match callee {
-            Callee::Script(script) => {
-                let function = self.compile(script).map_err(|message| {
-                    let text = b"ERR Error compiling script (new function): ";
-                    Failure::error([text, &message[..]].concat())
-                })?;
-                (function, script.name())
-            }
-            Callee::Function(function, name) => (function.clone(), name.to_owned()),
-        };
-        let is_script = matches!(callee, Callee::Script(_));
         let random = self.memory.random.get();
         let run = || -> mlua::Result<(bool, Value)> {
             let keys = self.strings(request, keys)?;
             let arguments = self.strings(request, arguments)?;
-            if is_script {
-                let globals = &self.sandbox.globals;
-                globals.raw_set("KEYS", keys)?;
-                globals.raw_set("ARGV", arguments)?;
-                self.sandbox.run.call(function)
-            } else {
-                self.sandbox.run_with.call((function, keys, arguments))
+            match callee {
+                Callee::Script(script) => {
+                    let run = &self.sandbox.run;
+                    run.call((&script.function, keys, arguments))
+                }
+                Callee::Function(function, _) => {
+                    self.sandbox.run_with.call((function, keys, arguments))
+                }
             }
         };
         let result = host::lend(host, run);
@@ -246,8 +249,8 @@ impl Engine {
         let version = self.memory.version.get();
         let failure = match result {
             Ok((true, value)) => return Ok(Returned { value, version }),
-            Ok((false, value)) => failure(&value, &name),
-            Err(error) => failure(&Value::Error(Box::new(error)), &name),
+            Ok((false, value)) => failure(&value, callee),
+            Err(error) => failure(&Value::Error(Box::new(error)), callee),
         };
         if failure == Failure::StartOver {
             self.memory.random.set(random);
@@ -256,12 +259,13 @@ impl Engine {
     }
 
     fn strings(&self, request: Request<'_>, places: Range<usize>) -> mlua::Result<Table> {
-        let strings = self.lua.create_table_with_capacity(places.len(), 0)?;
-        for (place, from) in places.enumerate() {
-            let string = self.lua.create_string(request.arg(from))?;
-            strings.raw_set(place + 1, string)?;
-        }
-        Ok(strings)
+        limit::lifted(&self.lua, || {
+            let table = self.lua.create_table_with_capacity(places.len(), 0)?;
+            for (place, from) in places.enumerate() {
+                table.raw_set(place + 1, self.lua.create_string(request.arg(from))?)?;
+            }
+            Ok(table)
+        })
     }
 
     fn collect(&self) {
@@ -307,8 +311,9 @@ impl Returned {
     }
 }
 
-/// The failure of what `name` threw.
-fn failure(value: &Value, name: &str) -> Failure {
+/// The failure of a script or function that threw a value.
+fn failure(value: &Value, callee: Callee<'_>) -> Failure {
+    let name = callee.name();
     match value {
         Value::Table(table) => {
             let error = reply::error_of(table);
@@ -329,9 +334,9 @@ fn failure(value: &Value, name: &str) -> Failure {
             Some(Thrown::End(Refusal::Killed(text))) => {
                 Failure::error(format!("ERR {text} script: {name}"))
             }
-            _ => other_failure(value, name),
+            _ => other_failure(value, &name),
         },
-        _ => other_failure(value, name),
+        _ => other_failure(value, &name),
     }
 }
 

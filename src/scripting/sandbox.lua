@@ -289,7 +289,8 @@ return {
   sandbox = sandbox,
   -- Makes a table one that scripts cannot change.
   view = deep_view,
-  run = function(f)
+  run = function(f, keys, arguments)
+    globals.KEYS, globals.ARGV = keys, arguments
     return xpcall(f, explain)
   end,
   run_with = function(f, keys, arguments)

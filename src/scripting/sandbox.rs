@@ -18,9 +18,10 @@ pub struct Sandbox {
     pub globals: Table,
     /// What scripts have as their environment.
     pub environment: Table,
-    /// Calls a function, and answers whether that went well and what it returned or [explained](explain).
+    /// Calls a function that finds its keys and arguments as globals; answers whether that went well and what it returned or
+    /// [explained](explain).
     pub run: Function,
-    /// The same with two arguments.
+    /// The same with both as its arguments.
     pub run_with: Function,
     /// Makes a table one that scripts cannot change.
     pub view: Function,

@@ -6,11 +6,12 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Call, Categories, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome, help};
 use crate::scripting::script::{parse_sha, sha_of};
-use crate::scripting::{Callee, Engine, Failure, Script};
+use crate::scripting::{Callee, Compiled, Engine, Failure, Script};
 
 pub use run::{Rights, run};
 
@@ -157,20 +158,26 @@ fn no_script() -> Error {
 }
 
 /// Reads a source, and compiles it to see whether Lua understands it.
-fn compiled(call: &Call<'_>, body: &[u8]) -> Result<Arc<Script>, Error> {
+fn compiled(call: &Call<'_>, source: &[u8]) -> Result<Rc<Compiled>, Error> {
     let scripts = &call.instance.scripts;
-    let sha = sha_of(body);
-    if let Some(script) = scripts.get(&sha) {
-        return Ok(script);
-    }
-    let script = Script::new(sha, body).map_err(|error| Error::text(format!("ERR {error}")))?;
     let engine = Engine::of_thread(scripts).map_err(refused)?;
-    engine.compile(&script).map_err(|message| {
+    if let Some(compiled) = engine.script_with_source(source) {
+        return Ok(compiled);
+    }
+    let sha = sha_of(source);
+    if let Some(script) = scripts.get(&sha) {
+        return compile(&engine, script);
+    }
+    let script = Script::new(sha, source).map_err(|error| Error::text(format!("ERR {error}")))?;
+    let compiled = compile(&engine, Arc::new(script))?;
+    scripts.add(&compiled.script);
+    Ok(compiled)
+}
+
+fn compile(engine: &Engine, script: Arc<Script>) -> Result<Rc<Compiled>, Error> {
+    engine.compile(script).map_err(|message| {
         Error::Quoting([b"ERR Error compiling script (new function): ", &message[..]].concat())
-    })?;
-    let script = Arc::new(script);
-    scripts.add(&script);
-    Ok(script)
+    })
 }
 
 /// What a failure is for the client.
@@ -195,11 +202,19 @@ fn evalsha(call: &mut Call<'_>) -> Outcome {
         return Err(no_script());
     }
     let keys = count_keys(call)?;
-    let script = sha.and_then(|sha| call.instance.scripts.get(&sha));
-    run_script(call, &script.ok_or_else(no_script)?, keys)
+    let engine = Engine::of_thread(&call.instance.scripts).map_err(refused)?;
+    let script = match sha.and_then(|sha| engine.script_named(&sha)) {
+        Some(known) => known,
+        None => {
+            let script = sha.and_then(|sha| call.instance.scripts.get(&sha));
+            compile(&engine, script.ok_or_else(no_script)?)?
+        }
+    };
+    run_script(call, &script, keys)
 }
 
-fn run_script(call: &mut Call<'_>, script: &Arc<Script>, keys: usize) -> Outcome {
+fn run_script(call: &mut Call<'_>, compiled: &Compiled, keys: usize) -> Outcome {
+    let script = &compiled.script;
     let rights = Rights {
         flags: script.flags,
         read_only: call.command.row.flags.contains(Flags::READONLY),
@@ -208,7 +223,7 @@ fn run_script(call: &mut Call<'_>, script: &Arc<Script>, keys: usize) -> Outcome
     run(
         call,
         &engine,
-        Callee::Script(script),
+        Callee::Script(compiled),
         keys,
         rights,
         &script.needs_all,
@@ -230,8 +245,8 @@ pub fn count_keys(call: &Call<'_>) -> Result<usize, Error> {
 }
 
 fn load(call: &mut Call<'_>) -> Outcome {
-    let script = compiled(call, call.arg(2))?;
-    call.reply.bulk(script.name().as_bytes());
+    let compiled = compiled(call, call.arg(2))?;
+    call.reply.bulk(compiled.script.name().as_bytes());
     Ok(())
 }
 

@@ -190,7 +190,7 @@ impl<'r, 'a> Run<'r, 'a> {
     #[cold]
     fn declare(&mut self) {
         let (name, is_function) = match self.callee {
-            Callee::Script(script) => (script.name(), false),
+            Callee::Script(compiled) => (compiled.script.name(), false),
             Callee::Function(_, name) => (name.to_owned(), true),
         };
         let command = if is_function {
