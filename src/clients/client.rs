@@ -76,6 +76,8 @@ pub struct Client {
     pub last_command: u16,
     /// The commands since MULTI.
     pub transaction: Option<Box<Transaction>>,
+    /// Memory of its last transaction, for the next one.
+    pub emptied_transaction: Option<Box<Transaction>>,
     /// The position in the journal behind the last change that it made, for replies that must not be sent before that is on disk.
     pub written: u64,
     /// CLIENT TRACKING.
@@ -113,6 +115,7 @@ impl Client {
             reply_room: usize::MAX,
             last_command: u16::MAX,
             transaction: None,
+            emptied_transaction: None,
             written: 0,
             tracking: tracking::Choice::default(),
             watching: None,
@@ -145,7 +148,9 @@ impl Client {
 
     /// What its transaction, its watches, its wait and its subscriptions take, in bytes.
     pub fn memory(&self) -> usize {
-        let transaction = self.transaction.as_ref().map_or(0, |it| it.memory());
+        let transactions = [&self.transaction, &self.emptied_transaction];
+        let transactions = transactions.into_iter().flatten().map(|it| it.memory());
+        let transaction = transactions.sum::<usize>();
         let watching = self.watching.as_ref().map_or(0, |it| it.memory());
         let wait = self.wait.as_ref().map_or(0, |it| it.memory);
         let tracking = self.tracking.memory();

@@ -24,5 +24,5 @@ pub use monitors::Monitors;
 pub use pause::{Pause, PauseMode};
 pub use registry::{Handle, Kind, Names, Registry};
 pub use subscriptions::{Name, Subscriptions, Topic};
-pub use transaction::{Queued, Transaction, WatchedKey, Watching};
+pub use transaction::{Transaction, WatchedKey, Watching};
 pub use waiting::{Answer, Hashes, Wait, Waiting};

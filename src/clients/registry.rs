@@ -142,10 +142,7 @@ impl Handle {
         self.no_touch.store(client.no_touch, Relaxed);
         self.is_monitor.store(client.is_monitor, Relaxed);
         self.is_leaving.store(client.close, Relaxed);
-        let queued = client
-            .transaction
-            .as_ref()
-            .map_or(-1, |it| it.queue.len() as i32);
+        let queued = client.transaction.as_ref().map_or(-1, |it| it.len() as i32);
         self.queued.store(queued, Relaxed);
         self.is_plain.store(client.is_plain(), Relaxed);
         self.watch_is_broken

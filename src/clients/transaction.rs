@@ -1,18 +1,27 @@
 //! What a client keeps between MULTI and EXEC, and since WATCH.
 
+use smallvec::SmallVec;
+
 use crate::keyspace::watch::Touched;
 use crate::keyspace::{Key, Keyspace};
-use crate::protocol::{OwnedRequest, Request};
+use crate::protocol::{Request, Span};
 
-/// The commands since MULTI.
+/// The commands since MULTI. Their arguments lie one behind the other in one piece of memory, so that a client which has gone through
+/// one transaction needs no new memory for the next.
 #[derive(Debug, Default)]
 pub struct Transaction {
     /// In the order in which they came.
-    pub queue: Vec<Queued>,
-    /// Bytes of all arguments.
-    pub bytes: usize,
-    /// Bytes allocated for them.
-    allocated: usize,
+    queue: Vec<Queued>,
+    /// All arguments.
+    arguments: Vec<u8>,
+    /// Where each argument lies, from the beginning of its command's.
+    spans: Vec<Span>,
+    /// The hashes of the keys that the commands name, in their order.
+    pub hashes: SmallVec<[u64; 16]>,
+    /// How many commands may change the configuration.
+    pub config_changes: usize,
+    /// Whether a command needs all shards.
+    pub needs_all: bool,
     /// Whether a command was refused, so that EXEC will refuse the rest.
     pub refused: bool,
     /// Whether a command may change keys.
@@ -21,38 +30,81 @@ pub struct Transaction {
     pub needs_memory: bool,
 }
 
-/// A command that waits for EXEC.
-#[derive(Debug)]
-pub struct Queued {
-    /// The command, as [`Entry::id`](crate::command::registry::Entry).
-    pub command: usize,
-    /// Its arguments.
-    pub request: OwnedRequest,
+/// A command that waits for EXEC: where what belongs to it ends.
+#[derive(Clone, Copy, Debug, Default)]
+struct Queued {
+    command: usize,
+    arguments: usize,
+    spans: usize,
+    hashes: usize,
 }
 
+/// Up to so many bytes are kept for a client's next transaction.
+const MAX_KEPT: usize = 4096;
+
 impl Transaction {
-    /// Adds a command. Nothing more is kept of a transaction that will be refused.
+    /// Adds a command, by its [`Entry::id`](crate::command::registry::Entry), the hashes of whose keys were added before.
     pub fn push(&mut self, command: usize, request: Request<'_>) {
-        if self.refused {
-            return;
+        let start = self.arguments.len();
+        for argument in request.iter() {
+            let first = self.arguments.len() - start;
+            self.arguments.extend_from_slice(argument);
+            self.spans.push(Span {
+                start: first,
+                end: first + argument.len(),
+            });
         }
-        self.bytes += request.iter().map(<[u8]>::len).sum::<usize>();
-        let request = OwnedRequest::from(request);
-        self.allocated += request.allocated();
-        self.queue.push(Queued { command, request });
+        self.queue.push(Queued {
+            command,
+            arguments: self.arguments.len(),
+            spans: self.spans.len(),
+            hashes: self.hashes.len(),
+        });
+    }
+
+    /// How many commands there are.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The commands in their order, each with its request and the hashes of its keys.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Request<'_>, &[u64])> {
+        let mut from = Queued::default();
+        self.queue.iter().map(move |to| {
+            let arguments = &self.arguments[from.arguments..to.arguments];
+            let request = Request::new(arguments, &self.spans[from.spans..to.spans]);
+            let hashes = &self.hashes[from.hashes..to.hashes];
+            from = *to;
+            (to.command, request, hashes)
+        })
+    }
+
+    /// Bytes of all arguments.
+    pub fn bytes(&self) -> usize {
+        self.arguments.len()
     }
 
     /// Bytes allocated for the commands' arguments.
     pub fn allocated(&self) -> usize {
-        self.allocated
+        self.arguments.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 
     /// What it takes, in bytes.
     pub(super) fn memory(&self) -> usize {
-        size_of::<Transaction>() + self.queue.capacity() * size_of::<Queued>() + self.allocated
+        let hashes = match self.hashes.spilled() {
+            true => self.hashes.capacity() * size_of::<u64>(),
+            false => 0,
+        };
+        let queue = self.queue.capacity() * size_of::<Queued>();
+        size_of::<Transaction>() + queue + hashes + self.allocated()
     }
 
-    /// Takes note that a command was refused.
+    /// Takes note that a command was refused. Nothing more is kept of it.
     pub fn refuse(&mut self) {
         *self = Transaction {
             refused: true,
@@ -60,6 +112,21 @@ impl Transaction {
             needs_memory: self.needs_memory,
             ..Transaction::default()
         };
+    }
+
+    /// One without commands in the memory of this one, unless that is much.
+    pub fn emptied(mut self: Box<Self>) -> Option<Box<Transaction>> {
+        if self.memory() > MAX_KEPT {
+            return None;
+        }
+        self.queue.clear();
+        self.arguments.clear();
+        self.spans.clear();
+        self.hashes.clear();
+        self.config_changes = 0;
+        (self.needs_all, self.refused) = (false, false);
+        (self.writes, self.needs_memory) = (false, false);
+        Some(self)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::blocking::Patience;
 use super::error::Error;
 use super::instance::Instance;
+use super::locks::Locks;
 use super::registry::Entry as CommandEntry;
 use crate::clients::Client;
 use crate::config::Config;
@@ -44,13 +45,28 @@ pub(super) struct KeyHashes<'a> {
     pub hashes: &'a [u64],
 }
 
-impl KeyHashes<'_> {
+impl<'a> KeyHashes<'a> {
     /// No hash is known.
     pub const UNKNOWN: KeyHashes<'static> = KeyHashes {
         first: 0,
         step: 1,
         hashes: &[],
     };
+
+    /// The hashes that a command was told to [need](CommandEntry::needs).
+    #[inline]
+    pub fn of(command: &CommandEntry, hashes: &'a [u64]) -> KeyHashes<'a> {
+        let (first, step) = match command.locks {
+            Locks::One(first) => (first, 1),
+            Locks::Range { first, step, .. } => (first, step),
+            _ => return KeyHashes::UNKNOWN,
+        };
+        KeyHashes {
+            first,
+            step,
+            hashes,
+        }
+    }
 }
 
 impl<'a> Call<'a> {

@@ -29,7 +29,7 @@ use crate::telemetry::latency::Sample;
 use crate::telemetry::slowlog::{self, SlowCommand};
 
 /// Flags of commands that may change keys, here or elsewhere.
-const CHANGES: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
+pub(super) const CHANGES: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
 /// Requests that are prefetched together. More would push each other out of the nearest cache.
 pub const GROUP: usize = 16;
@@ -71,10 +71,10 @@ pub enum Flow {
 
 /// A request with what is known of it before it runs.
 pub struct Prepared<'a> {
-    request: Request<'a>,
+    pub(super) request: Request<'a>,
     entry: Option<&'a Entry>,
     /// The hash of the key, for commands with one.
-    hash: u64,
+    pub(super) hash: u64,
 }
 
 /// Whether the command may change the configuration, which those after it in the batch must see.
@@ -191,9 +191,7 @@ impl<'a> Batch<'a> {
         if let Some(transaction) = &mut client.transaction
             && !flags.contains(Flags::NOT_QUEUED)
         {
-            transaction.push(entry.id, prepared.request);
-            transaction.writes |= flags.intersects(CHANGES);
-            transaction.needs_memory |= flags.contains(Flags::DENYOOM);
+            transaction::queue(transaction, entry, prepared);
             Reply::new(out, client.version).queued();
             return self.finish(client, start, out, false);
         }
@@ -411,31 +409,19 @@ impl<'a> Batch<'a> {
         let one = [prepared.hash];
         let mut many = Hashes::new();
         let (locked, hashes) = match entry.locks {
-            Locks::One(first) => (
+            Locks::One(_) => (
                 keyspace.lock_one_if_free(prepared.hash),
-                KeyHashes {
-                    first,
-                    step: 1,
-                    hashes: &one,
-                },
+                KeyHashes::of(entry, &one),
             ),
             Locks::Queued if client.transaction.is_some() => {
                 let outcome = self.run_queue(client, entry, request, out);
                 self.show(client, entry, request);
                 return outcome;
             }
-            locks => {
+            _ => {
                 let needs = entry.needs(request, &mut many);
                 let locked = locks::lock(keyspace, needs, &many);
-                let hashes = match locks {
-                    Locks::Range { first, step, .. } => KeyHashes {
-                        first,
-                        step,
-                        hashes: &many,
-                    },
-                    _ => KeyHashes::UNKNOWN,
-                };
-                (locked, hashes)
+                (locked, KeyHashes::of(entry, &many))
             }
         };
         let Some(locked) = locked else {

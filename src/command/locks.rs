@@ -110,11 +110,21 @@ impl Entry {
 
     /// As [`Entry::needs`], for a command inside a transaction: there, one that looks at shards as it goes must find all
     /// of them locked.
-    pub fn needs_queued(&self, request: Request<'_>, hashes: &mut Hashes) -> Needs {
+    /// `known` is the hash of the key, where that was worked out for a command with one.
+    pub fn needs_queued(
+        &self,
+        request: Request<'_>,
+        known: Option<u64>,
+        hashes: &mut Hashes,
+    ) -> Needs {
         match self.locks {
             Locks::Nothing if self.looks_around() => Needs::All,
             // A script that touches what it does not name could not start over there.
             _ if self.row.flags.contains(Flags::RUNS_SCRIPT) => Needs::All,
+            Locks::One(_) if let Some(hash) = known => {
+                hashes.push(hash);
+                Needs::Keys
+            }
             _ => self.needs(request, hashes),
         }
     }

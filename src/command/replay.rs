@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::dispatch::{Batch, Prepared};
 use super::instance::unix_millis;
 use super::registry::Entry;
-use super::{Error, Flags, Instance, room};
+use super::{Error, Flags, Instance, room, transaction};
 use crate::clients::{Client, Courier, Kind};
 use crate::keyspace::evict::Evictor;
 use crate::protocol::Request;
@@ -85,7 +85,7 @@ impl<'a> Replay<'a> {
         if let Some(transaction) = &mut self.client.transaction
             && !entry.row.flags.contains(Flags::NOT_QUEUED)
         {
-            transaction.push(entry.id, request);
+            transaction::queue(transaction, entry, &Prepared::new(request, Some(entry)));
             transaction.writes = true;
             return Ok(());
         }

@@ -8,12 +8,12 @@ use std::cell::OnceCell;
 
 use super::blocking::Patience;
 use super::call::{Call, KeyHashes};
-use super::dispatch::{Batch, may_change_config};
-use super::locks::{self, Hashes, Needs};
+use super::dispatch::{Batch, CHANGES, Prepared, may_change_config};
+use super::locks::{self, Needs};
 use super::monitor;
 use super::registry::Entry;
 use super::{Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
-use crate::clients::{Client, WatchedKey, Watching};
+use crate::clients::{Client, Transaction, WatchedKey, Watching};
 use crate::keyspace::{Db, Key, Keyspace};
 use crate::protocol::{Reply, Request};
 use crate::table::hash;
@@ -88,9 +88,27 @@ fn multi(call: &mut Call<'_>) -> Outcome {
     if call.client.transaction.is_some() {
         return Err(Error::text("ERR MULTI calls can not be nested"));
     }
-    call.client.transaction = Some(Box::default());
+    let kept = call.client.emptied_transaction.take();
+    call.client.transaction = Some(kept.unwrap_or_default());
     call.reply.ok();
     Ok(())
+}
+
+/// Adds a command to a transaction. Nothing more is kept of one that will be refused.
+pub(super) fn queue(transaction: &mut Transaction, entry: &Entry, prepared: &Prepared<'_>) {
+    let flags = entry.row.flags;
+    transaction.writes |= flags.intersects(CHANGES);
+    transaction.needs_memory |= flags.contains(Flags::DENYOOM);
+    if transaction.refused {
+        return;
+    }
+    let (request, hashes) = (prepared.request, &mut transaction.hashes);
+    transaction.config_changes += usize::from(may_change_config(entry));
+    match entry.needs_queued(request, Some(prepared.hash), hashes) {
+        Needs::Keys => {}
+        Needs::All => transaction.needs_all = true,
+    }
+    transaction.push(entry.id, request);
 }
 
 /// EXEC outside of a transaction; inside of one the dispatcher calls [`Batch::run_queue`].
@@ -175,28 +193,24 @@ impl Batch<'_> {
         request: Request<'_>,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let transaction = *client.transaction.take().unwrap_or_default();
+        let mut transaction = client.transaction.take().unwrap_or_default();
         let watching = *client.watching.take().unwrap_or_default();
         let commands = &self.instance.commands;
         let entry_of = |id| commands.by_id(id).expect("ids are those of commands");
 
         // Each command that may change the configuration has a place for what it leaves to those after it.
-        let changes = transaction.queue.iter();
-        let changes = changes.filter(|queued| may_change_config(entry_of(queued.command)));
-        let configs: Vec<_> = changes.map(|_| OnceCell::new()).collect();
+        let configs: Vec<_> = (0..transaction.config_changes)
+            .map(|_| OnceCell::new())
+            .collect();
         let config = self.instance.config.load();
 
-        let mut hashes: Hashes = (watching.keys.iter())
-            .map(|key| hash::of(&key.name))
-            .collect();
-        let mut needs = Needs::Keys;
-        for queued in &transaction.queue {
-            let entry = entry_of(queued.command);
-            if entry.needs_queued(queued.request.as_request(), &mut hashes) == Needs::All {
-                needs = Needs::All;
-            }
-        }
-        let Some(locked) = locks::lock(&self.instance.keyspace, needs, &hashes) else {
+        let needs = match transaction.needs_all {
+            true => Needs::All,
+            false => Needs::Keys,
+        };
+        let watched = watching.keys.iter();
+        (transaction.hashes).extend(watched.map(|key| hash::of(&key.name)));
+        let Some(locked) = locks::lock(&self.instance.keyspace, needs, &transaction.hashes) else {
             return Err(self.instance.busy.error().into());
         };
         let mut db = self.db(client, locked, transaction.writes);
@@ -211,7 +225,7 @@ impl Batch<'_> {
             reply.null_array();
             return Ok(());
         }
-        reply.array(transaction.queue.len());
+        reply.array(transaction.len());
         let mut configs = configs.iter();
         let mut call = Call {
             request,
@@ -227,10 +241,11 @@ impl Batch<'_> {
             hashes: KeyHashes::UNKNOWN,
         };
         let (is_propagated, before_all) = (call.is_propagated(), call.changes());
-        for queued in &transaction.queue {
-            let entry = entry_of(queued.command);
-            call.request = queued.request.as_request();
+        for (command, request, hashes) in transaction.iter() {
+            let entry = entry_of(command);
+            call.request = request;
             call.command = entry;
+            call.hashes = KeyHashes::of(entry, hashes);
             let start = call.reply.buffered();
             let before = call.changes();
             let outcome = (entry.row.run)(&mut call);
@@ -261,6 +276,8 @@ impl Batch<'_> {
         }
         call.invalidate();
         call.send_messages();
+        drop(call);
+        client.emptied_transaction = transaction.emptied();
         Ok(())
     }
 }

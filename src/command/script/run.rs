@@ -16,7 +16,7 @@ use super::refused;
 use crate::clients::Client;
 use crate::command::blocking::Patience;
 use crate::command::call::KeyHashes;
-use crate::command::locks::{Hashes, Locks, Needs};
+use crate::command::locks::{Hashes, Needs};
 use crate::command::registry::Entry;
 use crate::command::{Call, Error, Flags, Outcome, monitor, save};
 use crate::keyspace::shard::Shard;
@@ -311,7 +311,7 @@ impl Host for Run<'_, '_> {
             .by_id(entry.id)
             .expect("it was just found");
         let mut hashes = Hashes::new();
-        let needs = entry.needs_queued(request, &mut hashes);
+        let needs = entry.needs_queued(request, None, &mut hashes);
         let wanted = (needs == Needs::Keys).then_some(&hashes[..]);
         if !self.prepare(entry, request, wanted) {
             return Err(Refusal::StartOver);
@@ -333,19 +333,6 @@ impl Host for Run<'_, '_> {
         client.version = version;
         let mut db = Db::new(locked, self.database, moment, &stats.effects);
         db.touch = !client.no_touch;
-        let known = match entry.locks {
-            Locks::One(first) => KeyHashes {
-                first,
-                step: 1,
-                hashes: &hashes,
-            },
-            Locks::Range { first, step, .. } => KeyHashes {
-                first,
-                step,
-                hashes: &hashes,
-            },
-            _ => KeyHashes::UNKNOWN,
-        };
         let mut inner = Call {
             request,
             reply: Reply::new(out, version),
@@ -357,7 +344,7 @@ impl Host for Run<'_, '_> {
             stats,
             command: entry,
             patience: Patience::Hurries,
-            hashes: known,
+            hashes: KeyHashes::of(entry, &hashes),
         };
         let began = instance.telemetry.clock.raw();
         let before = inner.changes();

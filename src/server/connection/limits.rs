@@ -139,7 +139,7 @@ impl Connection {
     fn is_within_limits(&mut self, worker: &Worker) -> bool {
         let config = worker.config();
         let unread = self.input.as_ref().map_or(0, |input| input.bytes.len());
-        let queued = self.client.transaction.as_ref().map_or(0, |it| it.bytes);
+        let queued = self.client.transaction.as_ref().map_or(0, |it| it.bytes());
         if unread + queued > config.clients.client_query_buffer_limit {
             warn!(
                 "Closing client that reached max query buffer length: {}",
