@@ -2,7 +2,7 @@
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
     cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal] [eviction]
-                                                    [expiry] [saving] [handoff]
+                                                    [expiry] [saving] [scripts] [handoff]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -22,6 +22,8 @@ expiry      after how many seconds 99% of the memory of a million keys that die 
 saving      BGSAVE of 5 million keys (or --keys) while others overwrite them: how long it takes, how much memory the server takes
             at most beside what it took before (shared pages of a child counted once), and the worst round trips of a client that
             pings, before and meanwhile.
+scripts     processor time of the server per EVAL of a rate limiter of five lines, at pipeline 16, and per transaction of five commands
+            (SET, INCR, LPUSH, HSET, GET), 50 of these sent at once.
 handoff     from sending an LPUSH until another connection, which waits in BLPOP, has the element: each of eight that wait in turn.
 """
 import argparse, contextlib, functools, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
@@ -383,6 +385,31 @@ def saving(name, keys):
             "worst ping meanwhile (ms)": worst, "size of the file (MB)": size / 1e6}
 
 
+LIMITER = """local n = redis.call('INCR', KEYS[1])
+if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if n > tonumber(ARGV[1]) then return 0 end
+return 1
+"""
+FIVE = ["SET text 1", "INCR number", "LPUSH list x", "HSET hash field 1", "GET text"]
+
+
+def scripts(name, transactions=200_000, at_once=50):
+    with Server(name) as server:
+        limiter = ["EVAL", LIMITER, 1, "limit:__rand_int__", 100, 60000]
+        figures = {"EVAL of a rate limiter": server.benchmark(limiter, 16, 300_000)[1]}
+    with Server(name) as server, server.connect() as client, client.makefile("rb") as replies:
+        transaction = b"".join(encode(line.split()) for line in ["MULTI", *FIVE, "EXEC"])
+        # +OK, five times +QUEUED, the array, four lines and one bulk string of two lines.
+        lines = 1 + 5 + 1 + 4 + 2
+        before = server.cpu()
+        for _ in range(transactions // at_once):
+            client.sendall(transaction * at_once)
+            for _ in range(lines * at_once):
+                replies.readline()
+        figures["transaction of five commands"] = (server.cpu() - before) * 1e6 / transactions
+    return figures
+
+
 def handoff(name, rounds=20_000):
     with Server(name) as server, contextlib.ExitStack() as stack:
         pusher = stack.enter_context(server.connect())
@@ -407,7 +434,8 @@ def handoff(name, rounds=20_000):
 
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
             "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms"),
-            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms"), "saving": (saving, ""), "handoff": (handoff, "us")}
+            "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms"), "saving": (saving, ""),
+            "scripts": (scripts, "us/op"), "handoff": (handoff, "us")}
 
 
 def main():
