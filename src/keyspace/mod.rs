@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`table`](crate::table) keeps entries in that order; [`entry`] is one key with its value.
-//! - [`shard`] cuts the order into locked pieces and says in which order locks are taken.
+//! - [`shard`] cuts the order into locked pieces and says in which order locks are taken; [`meanwhile`] is for who waits long for one.
 //! - [`db`] is what a command sees: its own locked piece of one database, with expiry already applied.
 //! - [`fill`] stores many entries at once, as they come from a file.
 //! - `undo` keeps what a script that may have to start over has changed.
@@ -33,6 +33,7 @@ pub mod entry;
 pub mod evict;
 pub mod expire;
 pub mod fill;
+pub mod meanwhile;
 pub mod notifications;
 pub mod observers;
 pub mod outbox;

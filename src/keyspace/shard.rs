@@ -23,6 +23,7 @@ use super::effects::Effects;
 use super::entry::{Entry, Generation, ValueRef};
 use super::evict::{self, Densities, Fate};
 use super::expire;
+use super::meanwhile;
 use super::observers::Observers;
 use super::reclaim::Reclaimer;
 use super::snapshot;
@@ -221,10 +222,21 @@ impl Keyspace {
         (shard as u64) << 1 << (63 - self.shard_bits)
     }
 
-    /// Locks one shard.
+    /// Locks one shard. While somebody is [stuck](Self::stuck) with it the thread does what it has to do [meanwhile].
     #[inline]
     pub fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        self.shards[shard].0.lock()
+        let guard = self.try_lock(shard);
+        guard.unwrap_or_else(|| self.wait_patiently(shard))
+    }
+
+    #[cold]
+    fn wait_patiently(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        loop {
+            if let Some(guard) = self.wait_for(shard) {
+                return guard;
+            }
+            meanwhile::serve();
+        }
     }
 
     /// Locks one shard if it is free.

@@ -4,30 +4,11 @@
 //! Redis does, and whoever already waits for a shard that it holds stops waiting. Until then nobody knows of it but those who need
 //! its shards.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use thiserror::Error;
-
-thread_local! {
-    static MEANWHILE: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
-}
-
-/// Names what this thread does for others, again and again, while a declared script holds it.
-pub fn set_meanwhile(serve: impl Fn() + 'static) {
-    MEANWHILE.set(Some(Rc::new(serve)));
-}
-
-/// Does it.
-pub fn serve_meanwhile() {
-    let serve = MEANWHILE.with_borrow(Clone::clone);
-    if let Some(serve) = serve {
-        serve();
-    }
-}
 
 /// A script that was declared.
 #[derive(Debug)]

@@ -120,6 +120,7 @@ impl Connection {
             }
         }
         self.give_up().await;
+        self.worker.begin_turn(self.client.id);
         self.worker.instance.pubsub.leave(&mut self.client);
         self.client.unwatch(&self.worker.instance.keyspace);
         self.worker.instance.tracking.stop(&mut self.client);

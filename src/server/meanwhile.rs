@@ -1,6 +1,6 @@
-//! What a worker does for its other clients while a script that was declared busy holds its thread.
+//! What a worker does for its other clients while a script that was declared busy holds its thread, or a shard that it waits for.
 //!
-//! Their tasks stand still, for the script runs inside the turn of one of them. So whole requests are taken from the sockets
+//! Their tasks stand still, for that happens inside the turn of one of them. So whole requests are taken from the sockets
 //! directly: what may end the script is done, and everything else is refused, as by the other workers. Requests that change
 //! what the worker knows of a client (AUTH, MULTI, ...) stay where they are, and so does what lies behind them; so do clients that
 //! have sent half a request, or have not taken a reply. They are served when the script has ended.

@@ -24,8 +24,8 @@ use crate::command::instance::unix_millis;
 use crate::command::room;
 use crate::config::Config;
 use crate::keyspace::evict::Evictor;
+use crate::keyspace::meanwhile;
 use crate::protocol::Span;
-use crate::scripting::busy;
 use crate::telemetry::WorkerStats;
 
 /// Bytes that one read may bring.
@@ -229,7 +229,7 @@ impl Worker {
     /// Serves every connection that arrives, for good.
     async fn run(self: Rc<Worker>) {
         let weak = Rc::downgrade(&self);
-        busy::set_meanwhile(move || {
+        meanwhile::set(move || {
             if let Some(worker) = weak.upgrade() {
                 worker.serve_meanwhile();
             }

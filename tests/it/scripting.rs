@@ -324,6 +324,49 @@ fn scripts_of_different_shards_run_at_the_same_time_and_a_busy_one_can_be_killed
     }
 }
 
+/// Clients leave that have something to do with a key of a script without end: their workers have to wait for its shard, and serve the
+/// others meanwhile.
+#[test]
+fn who_waits_for_a_busy_script_tells_others_that_it_is() {
+    let server = Setup::minium().with("busy-reply-threshold", "50").start();
+    let mut watcher = server.connect();
+    let mut staying: Vec<Client> = (0..6).map(|_| server.connect_raw()).collect();
+    let mut leaving: Vec<Client> = (0..12).map(|_| server.connect()).collect();
+    for (number, client) in leaving.iter_mut().enumerate() {
+        match number % 2 {
+            0 => assert_eq!(client.line("WATCH k").text(), "OK"),
+            _ => client.write(b"BLPOP k 0\r\n").expect("the server reads"),
+        }
+    }
+    wait_for("them to wait", || {
+        let info = watcher.line("INFO clients").text();
+        info.contains("blocked_clients:6\r\n")
+    });
+    let mut looping = server.connect();
+    let mut request = Vec::new();
+    encode(&mut request, &["EVAL", "while true do end", "1", "k"]);
+    looping.write(&request).expect("the server reads");
+    let is_busy = |client: &mut Client| client.line("PING").text().starts_with("BUSY");
+    for client in &mut staying {
+        wait_for("the script to be declared", || is_busy(client));
+    }
+    drop(leaving);
+    for _ in 0..20 {
+        for client in &mut staying {
+            assert!(is_busy(client));
+        }
+    }
+    for client in &mut staying[1..] {
+        assert_ne!(client.line("SCRIPT KILL").text(), "PONG");
+    }
+    wait_for("those who left to be gone", || {
+        watcher
+            .line("INFO clients")
+            .text()
+            .contains("connected_clients:8\r\n")
+    });
+}
+
 #[test]
 fn a_script_that_has_written_ends_with_the_server_only() {
     let mut server = Setup::minium().with("busy-reply-threshold", "50").start();

@@ -20,9 +20,9 @@ use crate::command::locks::{Hashes, Needs};
 use crate::command::registry::Entry;
 use crate::command::{Call, Error, Flags, Outcome, monitor, save};
 use crate::keyspace::shard::Shard;
-use crate::keyspace::{Db, Key};
+use crate::keyspace::{Db, Key, meanwhile};
 use crate::protocol::{Reply, Request, Version};
-use crate::scripting::busy::{self, Declared};
+use crate::scripting::busy::Declared;
 use crate::scripting::{Callee, Engine, Failure, Host, Refusal, ScriptFlags};
 use crate::telemetry::WorkerStats;
 
@@ -390,7 +390,7 @@ impl Host for Run<'_, '_> {
             }
             self.declare();
         }
-        busy::serve_meanwhile();
+        meanwhile::serve();
         let is_killed = self.declared.as_ref().is_some_and(|it| it.is_killed());
         is_killed.then_some(Refusal::Killed("Script killed by user with SCRIPT KILL..."))
     }

@@ -75,6 +75,7 @@ impl Connection {
 
     /// Sends the answer and runs what came behind the call.
     fn resume(&mut self, worker: &Worker, answer: Answer) -> Turn {
+        worker.begin_turn(self.client.id);
         self.client.wait = None;
         let scratch = &mut *worker.scratch.borrow_mut();
         let replies = &mut scratch.replies;
@@ -92,17 +93,21 @@ impl Connection {
 
     /// Ends the wait of a client that has gone, if it waits.
     pub(super) async fn give_up(&mut self) {
-        let keyspace = &self.worker.instance.keyspace;
-        if let Some(waiting) = self.claim() {
-            return waiting.leave_all(keyspace);
-        }
-        let Some(wait) = self.client.wait.take() else {
-            return;
+        let waiting = match self.claim() {
+            Some(waiting) => waiting,
+            None => {
+                let Some(wait) = self.client.wait.take() else {
+                    return;
+                };
+                // Somebody was faster. What it took for the client is lost, as it would be a moment later.
+                match wait.answer.await {
+                    Ok(Answer::TimedOut(waiting) | Answer::GivenUp(waiting)) => waiting,
+                    _ => return,
+                }
+            }
         };
-        // Somebody was faster. What it took for the client is lost, as it would be a moment later.
-        if let Ok(Answer::TimedOut(waiting) | Answer::GivenUp(waiting)) = wait.answer.await {
-            waiting.leave_all(keyspace);
-        }
+        self.worker.begin_turn(self.client.id);
+        waiting.leave_all(&self.worker.instance.keyspace);
     }
 }
 
