@@ -132,6 +132,7 @@ impl Connection {
 
     /// One turn: sends what has come from elsewhere, flushes what waits, reads what is there and runs it.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        self.local.set_idle(false);
         if self.local.is_killed() {
             return Poll::Ready(Turn::Closed);
         }
@@ -155,6 +156,7 @@ impl Connection {
                 if self.input.is_some() && !self.settle(&worker) {
                     return Poll::Ready(Turn::Closed);
                 }
+                self.local.set_idle(self.output.is_empty());
                 self.local.park(cx.waker());
                 return Poll::Pending;
             }

@@ -17,7 +17,7 @@ use tracing::{debug, info};
 
 use super::connection::Connection;
 use super::stream::Accepted;
-use crate::clients::{Class, Client, Courier, Kind, Letter, Signal};
+use crate::clients::{Class, Client, Courier, Kind, Letter, Signal, socket};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
@@ -37,6 +37,12 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 
 /// Signals that are taken at once, before connections have their turns again.
 const SIGNALS: usize = 256;
+
+/// Connections whose mail is sent at once, likewise.
+const MAIL: usize = 64;
+
+/// Letters of together so many bytes are sent to a connection at once.
+const SENT_AT_ONCE: usize = 64 << 10;
 
 /// A worker's stack, in bytes: scripts may call functions and match patterns that go deep.
 const STACK: usize = 8 << 20;
@@ -108,6 +114,8 @@ pub struct Worker {
     signals: RefCell<UnboundedReceiver<Signal>>,
     arrivals: RefCell<UnboundedReceiver<Arrival>>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
+    /// Idle connections with mail.
+    addressed: RefCell<VecDeque<Rc<Local>>>,
     /// Whose turn it is, or was last.
     turn_of: Cell<u64>,
     /// When the others were last looked after while a script was busy.
@@ -128,19 +136,37 @@ pub struct Scratch {
 }
 
 /// The part of a connection that its worker reaches.
-#[derive(Default)]
 pub struct Local {
+    descriptor: i32,
     killed: Cell<bool>,
     /// Whether replies wait that the client does not take.
     pub has_output: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// What others have for the client, oldest first.
     mail: RefCell<VecDeque<Rc<Letter>>>,
+    /// Bytes of the first letter that are sent.
+    begun: Cell<usize>,
+    /// Whether its worker sends its mail: it is between its turns, and all that was to be sent before is sent.
+    is_idle: Cell<bool>,
     /// Whether it takes no more mail, since it is about to end.
     is_closing: Cell<bool>,
 }
 
 impl Local {
+    /// For a connection with the socket of this number.
+    pub fn new(descriptor: i32) -> Local {
+        Local {
+            descriptor,
+            killed: Cell::default(),
+            has_output: Cell::default(),
+            waker: RefCell::default(),
+            mail: RefCell::default(),
+            begun: Cell::default(),
+            is_idle: Cell::default(),
+            is_closing: Cell::default(),
+        }
+    }
+
     /// Whether the connection is to end.
     pub fn is_killed(&self) -> bool {
         self.killed.get()
@@ -155,12 +181,69 @@ impl Local {
         }
     }
 
-    /// Leaves mail for the client.
-    fn post(&self, letter: Rc<Letter>) {
-        if !self.is_closing.get() {
-            self.mail.borrow_mut().push_back(letter);
+    /// Leaves mail for the client; answers whether it is the first that its worker is to send.
+    fn post(&self, letter: Rc<Letter>) -> bool {
+        if self.is_closing.get() {
+            return false;
+        }
+        let mut mail = self.mail.borrow_mut();
+        mail.push_back(letter);
+        if self.is_idle.get() {
+            return mail.len() == 1;
+        }
+        drop(mail);
+        self.wake();
+        false
+    }
+
+    /// Lets its worker send its mail, or not any more.
+    #[inline]
+    pub fn set_idle(&self, is_idle: bool) {
+        self.is_idle.set(is_idle);
+    }
+
+    /// Sends mail, as the connection itself would, through a buffer; what the socket does not take is left to it. Answers how many bytes
+    /// were sent.
+    fn send_mail(&self, buffer: &mut Vec<u8>) -> usize {
+        if !self.is_idle.get() {
+            // It has had a turn since, and sends it or has sent it.
+            return 0;
+        }
+        let mut mail = self.mail.borrow_mut();
+        let sent = match &*mail.make_contiguous() {
+            [] => return 0,
+            [letter, others @ ..] if others.is_empty() || letter.len() > SENT_AT_ONCE => {
+                socket::write(self.descriptor, letter)
+            }
+            letters => {
+                buffer.clear();
+                for letter in letters {
+                    if buffer.len() + letter.len() > SENT_AT_ONCE {
+                        break;
+                    }
+                    buffer.extend_from_slice(letter);
+                }
+                socket::write(self.descriptor, buffer)
+            }
+        };
+        // If the peer has gone, the connection will find out.
+        let sent = sent.unwrap_or(0);
+        let mut left = sent;
+        while let Some(letter) = mail.front()
+            && letter.len() <= left
+        {
+            left -= letter.len();
+            mail.pop_front();
+        }
+        if mail.is_empty() {
+            *mail = VecDeque::new();
+        } else {
+            drop(mail);
+            self.begun.set(left);
+            self.is_idle.set(false);
             self.wake();
         }
+        sent
     }
 
     /// Takes no more mail.
@@ -181,7 +264,7 @@ impl Local {
         while replies.len() < enough
             && let Some(letter) = mail.pop_front()
         {
-            replies.extend_from_slice(&letter);
+            replies.extend_from_slice(&letter[self.begun.take()..]);
         }
         if mail.is_empty() {
             // An idle connection owns no buffer.
@@ -219,6 +302,7 @@ impl Worker {
             signals: RefCell::new(signals),
             arrivals: RefCell::new(arrivals),
             connections: RefCell::default(),
+            addressed: RefCell::default(),
             turn_of: Cell::new(0),
             last_meanwhile: Cell::new(Instant::now()),
             now: Cell::new(unix_millis()),
@@ -250,7 +334,7 @@ impl Worker {
         }
     }
 
-    /// Takes the signals that are there; ready when there were any.
+    /// Takes the signals that are there, and sends mail; ready when there was any of either.
     fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut signals = self.signals.borrow_mut();
         let mut came = Poll::Pending;
@@ -261,7 +345,27 @@ impl Worker {
             self.heed(signal);
             came = Poll::Ready(());
         }
+        if self.send_mail() {
+            came = Poll::Ready(());
+        }
         came
+    }
+
+    /// Sends the mail of some connections; answers whether there was any.
+    fn send_mail(&self) -> bool {
+        let mut addressed = self.addressed.borrow_mut();
+        let some = addressed.len().min(MAIL);
+        if some == 0 {
+            return false;
+        }
+        let replies = &mut self.scratch.borrow_mut().replies;
+        let sent: usize = (addressed.drain(..some))
+            .map(|connection| connection.send_mail(replies))
+            .sum();
+        replies.clear();
+        self.stats().writes.add(some as u64);
+        self.stats().bytes_out.add(sent as u64);
+        true
     }
 
     /// Takes all signals that are there, so that what they bring has reached the connections' mail.
@@ -285,7 +389,9 @@ impl Worker {
                 let letter = Rc::new(letter);
                 for id in to.ids() {
                     if let Some(connection) = connections.get(id) {
-                        connection.post(Rc::clone(&letter));
+                        if connection.post(Rc::clone(&letter)) {
+                            self.addressed.borrow_mut().push_back(Rc::clone(connection));
+                        }
                     }
                 }
             }
@@ -333,7 +439,7 @@ impl Worker {
         );
         let client = Client::new(handle, self.config().security.requirepass.is_empty());
         client.publish();
-        let local = Rc::new(Local::default());
+        let local = Rc::new(Local::new(arrival.descriptor));
         self.connections
             .borrow_mut()
             .insert(client.id, Rc::clone(&local));
