@@ -3,7 +3,7 @@
 //! To wake a connection, so that it looks at what there is and sends it, costs a good part of what sending costs, and a wait for the processor if
 //! it lives on another thread. So where a connection stands still with nothing to send, others write for it:
 //!
-//! - between its turns its worker does, with its mail (`server/mail.rs`);
+//! - between its turns its worker does, with its mail (`server/local.rs`);
 //! - while its call waits it lends the socket, with the record of that call ([`Waiting`](super::Waiting)), to whoever answers.
 //!
 //! Both know the socket by its number, which stays the socket's: the connection does not end but by a turn, and not before a call

@@ -22,9 +22,10 @@ use tracing::debug;
 
 use self::input::Input;
 pub use self::limits::{evict_clients, limit_of_all};
+use super::local::Local;
 use super::output::Output;
 use super::stream::Stream;
-use super::worker::{Local, Scratch, Worker};
+use super::worker::{Scratch, Worker};
 use crate::clients::{Client, Footprint};
 use crate::command::dispatch::{Batch, Flow, GROUP, Prepared};
 use crate::command::instance::unix_millis;

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::worker::{Local, Worker};
+use super::local::Local;
+use super::worker::Worker;
 use crate::clients::Handle;
 use crate::command::Flags;
 use crate::command::instance::{Save, Shutdown};

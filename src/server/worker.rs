@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -16,8 +16,9 @@ use tokio::task::LocalSet;
 use tracing::{debug, info};
 
 use super::connection::Connection;
+use super::local::Local;
 use super::stream::Accepted;
-use crate::clients::{Class, Client, Courier, Kind, Letter, Signal, socket};
+use crate::clients::{Class, Client, Courier, Kind, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
@@ -40,9 +41,6 @@ const SIGNALS: usize = 256;
 
 /// Connections whose mail is sent at once, likewise.
 const MAIL: usize = 64;
-
-/// Letters of together so many bytes are sent to a connection at once.
-const SENT_AT_ONCE: usize = 64 << 10;
 
 /// A worker's stack, in bytes: scripts may call functions and match patterns that go deep.
 const STACK: usize = 8 << 20;
@@ -133,157 +131,6 @@ pub struct Scratch {
     pub replies: Vec<u8>,
     /// Where its arguments are.
     pub spans: Vec<Span>,
-}
-
-/// The part of a connection that its worker reaches.
-pub struct Local {
-    descriptor: i32,
-    killed: Cell<bool>,
-    /// Whether replies wait that the client does not take.
-    pub has_output: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-    /// What others have for the client, oldest first.
-    mail: RefCell<VecDeque<Rc<Letter>>>,
-    /// Bytes of the first letter that are sent.
-    begun: Cell<usize>,
-    /// Whether its worker sends its mail: it is between its turns, and all that was to be sent before is sent.
-    is_idle: Cell<bool>,
-    /// Whether it takes no more mail, since it is about to end.
-    is_closing: Cell<bool>,
-}
-
-impl Local {
-    /// For a connection with the socket of this number.
-    pub fn new(descriptor: i32) -> Local {
-        Local {
-            descriptor,
-            killed: Cell::default(),
-            has_output: Cell::default(),
-            waker: RefCell::default(),
-            mail: RefCell::default(),
-            begun: Cell::default(),
-            is_idle: Cell::default(),
-            is_closing: Cell::default(),
-        }
-    }
-
-    /// Whether the connection is to end.
-    pub fn is_killed(&self) -> bool {
-        self.killed.get()
-    }
-
-    /// Remembers how to wake the connection.
-    #[inline]
-    pub fn park(&self, waker: &Waker) {
-        let mut kept = self.waker.borrow_mut();
-        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-            *kept = Some(waker.clone());
-        }
-    }
-
-    /// Leaves mail for the client; answers whether it is the first that its worker is to send.
-    fn post(&self, letter: Rc<Letter>) -> bool {
-        if self.is_closing.get() {
-            return false;
-        }
-        let mut mail = self.mail.borrow_mut();
-        mail.push_back(letter);
-        if self.is_idle.get() {
-            return mail.len() == 1;
-        }
-        drop(mail);
-        self.wake();
-        false
-    }
-
-    /// Lets its worker send its mail, or not any more.
-    #[inline]
-    pub fn set_idle(&self, is_idle: bool) {
-        self.is_idle.set(is_idle);
-    }
-
-    /// Sends mail, as the connection itself would, through a buffer; what the socket does not take is left to it. Answers how many bytes
-    /// were sent.
-    fn send_mail(&self, buffer: &mut Vec<u8>) -> usize {
-        if !self.is_idle.get() {
-            // It has had a turn since, and sends it or has sent it.
-            return 0;
-        }
-        let mut mail = self.mail.borrow_mut();
-        let sent = match &*mail.make_contiguous() {
-            [] => return 0,
-            [letter, others @ ..] if others.is_empty() || letter.len() > SENT_AT_ONCE => {
-                socket::write(self.descriptor, letter)
-            }
-            letters => {
-                buffer.clear();
-                for letter in letters {
-                    if buffer.len() + letter.len() > SENT_AT_ONCE {
-                        break;
-                    }
-                    buffer.extend_from_slice(letter);
-                }
-                socket::write(self.descriptor, buffer)
-            }
-        };
-        // If the peer has gone, the connection will find out.
-        let sent = sent.unwrap_or(0);
-        let mut left = sent;
-        while let Some(letter) = mail.front()
-            && letter.len() <= left
-        {
-            left -= letter.len();
-            mail.pop_front();
-        }
-        if mail.is_empty() {
-            *mail = VecDeque::new();
-        } else {
-            drop(mail);
-            self.begun.set(left);
-            self.is_idle.set(false);
-            self.wake();
-        }
-        sent
-    }
-
-    /// Takes no more mail.
-    pub fn close(&self) {
-        self.is_closing.set(true);
-        self.mail.take();
-    }
-
-    /// Whether there is mail.
-    #[inline]
-    pub fn has_mail(&self) -> bool {
-        !self.mail.borrow().is_empty()
-    }
-
-    /// Moves mail behind `replies` until these are `enough` bytes long.
-    pub fn take_mail(&self, replies: &mut Vec<u8>, enough: usize) {
-        let mut mail = self.mail.borrow_mut();
-        while replies.len() < enough
-            && let Some(letter) = mail.pop_front()
-        {
-            replies.extend_from_slice(&letter[self.begun.take()..]);
-        }
-        if mail.is_empty() {
-            // An idle connection owns no buffer.
-            *mail = VecDeque::new();
-        }
-    }
-
-    /// Ends the connection.
-    pub fn kill(&self) {
-        self.killed.set(true);
-        self.wake();
-    }
-
-    /// Lets the connection look after itself.
-    fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
 }
 
 impl Worker {

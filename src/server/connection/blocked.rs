@@ -43,8 +43,7 @@ impl Connection {
                 }
                 // Somebody is about to answer.
             }
-            is_lent =
-                self.is_at_rest() && self.client.handle.lend(ticket, cx.waker().clone());
+            is_lent = self.is_at_rest() && self.client.handle.lend(ticket, cx.waker().clone());
             if is_lent {
                 return Poll::Pending;
             }
@@ -104,6 +103,11 @@ impl Connection {
         self.client.wait = None;
         let scratch = &mut *worker.scratch.borrow_mut();
         let replies = &mut scratch.replies;
+        // What was sent to the client before it was answered goes in front.
+        worker.take_signals();
+        if self.local.has_mail() && !self.deliver(worker, replies) {
+            return Turn::Closed;
+        }
         let flow = worker.batch().answer(&mut self.client, answer, replies);
         let sent = self.send(worker, replies);
         shrink(replies);
