@@ -4,9 +4,10 @@
 //! it lives on another thread. So where a connection stands still with nothing to send, others write for it:
 //!
 //! - between its turns its worker does, with its mail (`server/local.rs`);
+//! - while a busy script holds its worker that refuses its requests (`server/meanwhile.rs`);
 //! - while its call waits it lends the socket, with the record of that call ([`Waiting`](super::Waiting)), to whoever answers.
 //!
-//! Both know the socket by its number, which stays the socket's: the connection does not end but by a turn, and not before a call
+//! All know the socket by its number, which stays the socket's: the connection does not end but by a turn, and not before a call
 //! that somebody has taken out is answered.
 
 use std::io;

@@ -205,13 +205,15 @@ impl Worker {
         if some == 0 {
             return false;
         }
-        let replies = &mut self.scratch.borrow_mut().replies;
-        let sent: usize = (addressed.drain(..some))
-            .map(|connection| connection.send_mail(replies))
-            .sum();
-        replies.clear();
-        self.stats().writes.add(some as u64);
-        self.stats().bytes_out.add(sent as u64);
+        let buffer = &mut self.scratch.borrow_mut().replies;
+        for connection in addressed.drain(..some) {
+            let sent = connection.send_mail(buffer);
+            if sent > 0 {
+                self.stats().writes.add(1);
+                self.stats().bytes_out.add(sent as u64);
+            }
+        }
+        buffer.clear();
         true
     }
 
@@ -235,10 +237,10 @@ impl Worker {
                 // Counted by this thread alone, a reference costs next to nothing.
                 let letter = Rc::new(letter);
                 for id in to.ids() {
-                    if let Some(connection) = connections.get(id) {
-                        if connection.post(Rc::clone(&letter)) {
-                            self.addressed.borrow_mut().push_back(Rc::clone(connection));
-                        }
+                    if let Some(connection) = connections.get(id)
+                        && connection.post(Rc::clone(&letter))
+                    {
+                        self.addressed.borrow_mut().push_back(Rc::clone(connection));
                     }
                 }
             }
