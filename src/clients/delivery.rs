@@ -70,6 +70,11 @@ impl Traffic {
         self.bytes.load(Relaxed) > CONGESTED
     }
 
+    /// Whether nothing is.
+    pub fn is_none(&self) -> bool {
+        self.bytes.load(Relaxed) == 0
+    }
+
     /// Waits until clearly less is on its way than is too much.
     pub async fn relieved(&self) {
         loop {

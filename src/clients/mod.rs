@@ -11,6 +11,7 @@ mod memory;
 mod monitors;
 mod pause;
 mod registry;
+pub mod socket;
 mod subscriptions;
 pub mod tracking;
 mod transaction;

@@ -9,6 +9,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
 };
 
+use std::task::Waker;
+
 use bytes::Bytes;
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -191,6 +193,22 @@ impl Handle {
             self.blocked.store(false, Relaxed);
         }
         claimed
+    }
+
+    /// Lends its socket to whoever answers the call with this ticket; answers whether that still waits. Until it has
+    /// [taken it back](Handle::take_back) the connection must not write.
+    pub fn lend(&self, ticket: u64, connection: Waker) -> bool {
+        let mut waiting = self.waiting.lock();
+        let call = waiting.as_mut().filter(|it| it.ticket == ticket);
+        call.map(|call| call.loan = Some(connection)).is_some()
+    }
+
+    /// Takes its socket back; answers whether the call with this ticket still waits. If not, it is or will be answered, and nothing
+    /// may be written before that.
+    pub fn take_back(&self, ticket: u64) -> bool {
+        let mut waiting = self.waiting.lock();
+        let call = waiting.as_mut().filter(|it| it.ticket == ticket);
+        call.map(|call| call.loan = None).is_some()
     }
 
     /// Whether a call of it waits for a limited time.

@@ -2,8 +2,12 @@
 //!
 //! The record is there for whoever takes it out first - the worker that serves the call, the connection whose time is over or that
 //! ends, CLIENT UNBLOCK - and only that one answers. So a call is answered once, and no element is taken for a client that has gone.
+//!
+//! A connection that has nothing to send and nothing to go on with *lends* its socket with the record: who takes that out may write the
+//! reply itself, and needs not wake the connection, which learns of it when the client has sent something else.
 
 use std::ops::Range;
+use std::task::Waker;
 
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -33,6 +37,8 @@ pub struct Waiting {
     pub has_deadline: bool,
     /// Where the answer goes.
     pub answer: Option<oneshot::Sender<Answer>>,
+    /// How to wake the connection, while it lends its socket.
+    pub loan: Option<Waker>,
 }
 
 /// The hashes of a call's keys, most often one or two.
@@ -43,7 +49,7 @@ pub type Hashes = SmallVec<[u64; 2]>;
 pub enum Answer {
     /// It was served.
     Served {
-        /// The reply.
+        /// The reply, or what is left of it to be sent.
         reply: Vec<u8>,
         /// The position in the journal behind what that changed.
         written: u64,
@@ -71,18 +77,29 @@ pub struct Wait {
 
 impl Waiting {
     /// Answers that it was served.
-    pub fn served(self, reply: Vec<u8>, written: u64) {
+    pub fn served(mut self, reply: Vec<u8>, written: u64) {
+        let borrowed = self.loan.take();
+        let is_sent = reply.is_empty();
         if let Some(connection) = self.answer {
             // Should the connection have ended just now, it ended after it was served.
             let _ = connection.send(Answer::Served { reply, written });
+        }
+        if let Some(connection) = borrowed
+            && !is_sent
+        {
+            connection.wake();
         }
     }
 
     /// Ends it in another way.
     pub fn end(mut self: Box<Self>, answer: fn(Box<Waiting>) -> Answer) {
+        let borrowed = self.loan.take();
         if let Some(connection) = self.answer.take() {
             // The connection asks as long as it has not heard.
             let _ = connection.send(answer(self));
+        }
+        if let Some(connection) = borrowed {
+            connection.wake();
         }
     }
 

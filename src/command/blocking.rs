@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::oneshot;
 
@@ -18,7 +19,7 @@ use super::dispatch::{Batch, Flow};
 use super::instance::unix_millis;
 use super::locks::Hashes;
 use super::{Call, Error, wait};
-use crate::clients::{Answer, Client, Handle, Wait, Waiting};
+use crate::clients::{Answer, Client, Handle, Wait, Waiting, socket};
 use crate::keyspace::waiters::{Waiter, Wanted};
 use crate::keyspace::{Db, Key};
 use crate::protocol::{OwnedRequest, Reply, number};
@@ -34,6 +35,15 @@ pub enum Patience<'a> {
     Hurries,
     /// It has waited, and takes from this key.
     Served(&'a [u8]),
+}
+
+/// A call that was served, and what its client is to be told.
+struct Served {
+    waiting: Box<Waiting>,
+    handle: Arc<Handle>,
+    reply: Vec<u8>,
+    /// The position in the journal behind what that changed.
+    written: u64,
 }
 
 /// What a waiting call takes for each key that it waits for beside the key's name, in bytes, about.
@@ -151,6 +161,7 @@ impl<'a> Call<'a> {
             hashes: hashes.iter().copied().collect(),
             has_deadline: most.is_some(),
             answer: Some(sender),
+            loan: None,
         });
         waiting.join(self.client.id, &mut self.db.locked);
         self.client.handle.wait(waiting);
@@ -177,7 +188,7 @@ impl Batch<'_> {
     #[cold]
     pub fn serve_waiting(&mut self) {
         // All are told in the end: until then what they are given may make others ready, whose turn is before their next commands.
-        let mut served = Vec::new();
+        let mut served: Vec<Served> = Vec::new();
         // What was filled may have died while the command went on.
         let began = std::mem::replace(&mut self.moment.now, unix_millis());
         while let Some(ready) = self.stats.effects.ready.next() {
@@ -187,8 +198,8 @@ impl Batch<'_> {
             }
         }
         self.moment.now = began;
-        for (waiting, reply, written) in served {
-            waiting.served(reply, written);
+        for served in served {
+            self.tell(served);
         }
         // What took place here is not the time of the next command.
         self.tick = self.instance.telemetry.clock.raw();
@@ -201,14 +212,8 @@ impl Batch<'_> {
         first(&mut db, key)
     }
 
-    /// Serves this one from the key, if that still is as it was found and nobody has answered it meanwhile. Answers what it is to be
-    /// told: the reply, and the position in the journal behind what that changed.
-    fn serve(
-        &mut self,
-        database: usize,
-        key: Key<'_>,
-        waiter: Waiter,
-    ) -> Option<(Box<Waiting>, Vec<u8>, u64)> {
+    /// Serves this one from the key, if that still is as it was found and nobody has answered it meanwhile.
+    fn serve(&mut self, database: usize, key: Key<'_>, waiter: Waiter) -> Option<Served> {
         let instance = self.instance;
         let keyspace = &instance.keyspace;
         let handle = instance.clients.get(waiter.client);
@@ -250,7 +255,34 @@ impl Batch<'_> {
         let mut reply = Reply::new(&mut out, waiting.version);
         self.account(&client, entry, request, &mut reply, 0, &outcome);
         out.append(&mut client.pushes);
-        Some((waiting, out, client.written))
+        Some(Served {
+            waiting,
+            handle: client.handle,
+            reply: out,
+            written: client.written,
+        })
+    }
+
+    /// Tells one that it was served: directly, if that does not overtake anything, and by its connection otherwise.
+    fn tell(&self, served: Served) {
+        let Served {
+            waiting,
+            handle,
+            mut reply,
+            written,
+        } = served;
+        if waiting.loan.is_some()
+            && self.instance.clients.traffic.is_none()
+            && !self.instance.journal.is_unsettled(written)
+        {
+            // A peer that has gone is its connection's business.
+            let sent = socket::write(handle.descriptor, &reply).unwrap_or(0);
+            self.stats.writes.add(1);
+            self.stats.bytes_out.add(sent as u64);
+            reply.drain(..sent);
+            handle.is_plain.store(reply.is_empty(), Relaxed);
+        }
+        waiting.served(reply, written);
     }
 
     /// Puts the answer to the client's call that waited into its place among the replies.

@@ -22,9 +22,10 @@ use tracing::debug;
 
 use self::input::Input;
 pub use self::limits::{evict_clients, limit_of_all};
+use super::local::Local;
 use super::output::Output;
 use super::stream::Stream;
-use super::worker::{Local, Scratch, Worker};
+use super::worker::{Scratch, Worker};
 use crate::clients::{Client, Footprint};
 use crate::command::dispatch::{Batch, Flow, GROUP, Prepared};
 use crate::command::instance::unix_millis;
@@ -133,6 +134,7 @@ impl Connection {
 
     /// One turn: sends what has come from elsewhere, flushes what waits, reads what is there and runs it.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        self.local.set_idle(false);
         if self.local.is_killed() {
             return Poll::Ready(Turn::Closed);
         }
@@ -156,6 +158,7 @@ impl Connection {
                 if self.input.is_some() && !self.settle(&worker) {
                     return Poll::Ready(Turn::Closed);
                 }
+                self.local.set_idle(self.output.is_empty());
                 self.local.park(cx.waker());
                 return Poll::Pending;
             }

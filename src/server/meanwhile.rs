@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, recv};
 
-use super::worker::{Local, Worker};
-use crate::clients::Handle;
+use super::local::Local;
+use super::worker::Worker;
+use crate::clients::{Handle, socket};
 use crate::command::Flags;
 use crate::command::instance::{Save, Shutdown};
 use crate::protocol::{Limits, Parser, Reply, Request, Step, Version};
@@ -76,7 +77,7 @@ impl Worker {
                 return;
             };
             if recv(handle.descriptor, &mut buffer[..end], flags) != Ok(end)
-                || send(handle.descriptor, &reply, flags) != Ok(reply.len())
+                || socket::write(handle.descriptor, &reply).ok() != Some(reply.len())
             {
                 return local.kill();
             }

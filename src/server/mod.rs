@@ -4,7 +4,7 @@
 //! - [`worker`] is one thread with a runtime of its own, which serves its connections alone: a batch never moves between
 //!   cores, and what a worker counts or keeps for itself needs no lock;
 //! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
-//!   has not taken yet;
+//!   has not taken yet, `local` what its worker sees of it;
 //! - `meanwhile` is what a worker does while a busy script holds it;
 //! - [`reconfigure`] follows CONFIG SET, [`descriptors`] asks for enough open files;
 //! - [`data`] loads what is on disk before anybody is served; [`health`] asks a running server whether it answers;
@@ -20,6 +20,7 @@ mod data;
 mod descriptors;
 pub mod health;
 mod listener;
+mod local;
 mod meanwhile;
 mod output;
 mod reconfigure;

@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -16,8 +16,9 @@ use tokio::task::LocalSet;
 use tracing::{debug, info};
 
 use super::connection::Connection;
+use super::local::Local;
 use super::stream::Accepted;
-use crate::clients::{Class, Client, Courier, Kind, Letter, Signal};
+use crate::clients::{Class, Client, Courier, Kind, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
@@ -37,6 +38,9 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 
 /// Signals that are taken at once, before connections have their turns again.
 const SIGNALS: usize = 256;
+
+/// Connections whose mail is sent at once, likewise.
+const MAIL: usize = 64;
 
 /// A worker's stack, in bytes: scripts may call functions and match patterns that go deep.
 const STACK: usize = 8 << 20;
@@ -108,6 +112,8 @@ pub struct Worker {
     signals: RefCell<UnboundedReceiver<Signal>>,
     arrivals: RefCell<UnboundedReceiver<Arrival>>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
+    /// Idle connections with mail.
+    addressed: RefCell<VecDeque<Rc<Local>>>,
     /// Whose turn it is, or was last.
     turn_of: Cell<u64>,
     /// When the others were last looked after while a script was busy.
@@ -127,82 +133,6 @@ pub struct Scratch {
     pub spans: Vec<Span>,
 }
 
-/// The part of a connection that its worker reaches.
-#[derive(Default)]
-pub struct Local {
-    killed: Cell<bool>,
-    /// Whether replies wait that the client does not take.
-    pub has_output: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-    /// What others have for the client, oldest first.
-    mail: RefCell<VecDeque<Rc<Letter>>>,
-    /// Whether it takes no more mail, since it is about to end.
-    is_closing: Cell<bool>,
-}
-
-impl Local {
-    /// Whether the connection is to end.
-    pub fn is_killed(&self) -> bool {
-        self.killed.get()
-    }
-
-    /// Remembers how to wake the connection.
-    #[inline]
-    pub fn park(&self, waker: &Waker) {
-        let mut kept = self.waker.borrow_mut();
-        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-            *kept = Some(waker.clone());
-        }
-    }
-
-    /// Leaves mail for the client.
-    fn post(&self, letter: Rc<Letter>) {
-        if !self.is_closing.get() {
-            self.mail.borrow_mut().push_back(letter);
-            self.wake();
-        }
-    }
-
-    /// Takes no more mail.
-    pub fn close(&self) {
-        self.is_closing.set(true);
-        self.mail.take();
-    }
-
-    /// Whether there is mail.
-    #[inline]
-    pub fn has_mail(&self) -> bool {
-        !self.mail.borrow().is_empty()
-    }
-
-    /// Moves mail behind `replies` until these are `enough` bytes long.
-    pub fn take_mail(&self, replies: &mut Vec<u8>, enough: usize) {
-        let mut mail = self.mail.borrow_mut();
-        while replies.len() < enough
-            && let Some(letter) = mail.pop_front()
-        {
-            replies.extend_from_slice(&letter);
-        }
-        if mail.is_empty() {
-            // An idle connection owns no buffer.
-            *mail = VecDeque::new();
-        }
-    }
-
-    /// Ends the connection.
-    pub fn kill(&self) {
-        self.killed.set(true);
-        self.wake();
-    }
-
-    /// Lets the connection look after itself.
-    fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Worker {
     fn new(instance: Arc<Instance>, number: usize, arrivals: UnboundedReceiver<Arrival>) -> Worker {
         let (courier, signals) = Courier::to(number, &instance.clients.traffic);
@@ -219,6 +149,7 @@ impl Worker {
             signals: RefCell::new(signals),
             arrivals: RefCell::new(arrivals),
             connections: RefCell::default(),
+            addressed: RefCell::default(),
             turn_of: Cell::new(0),
             last_meanwhile: Cell::new(Instant::now()),
             now: Cell::new(unix_millis()),
@@ -250,7 +181,7 @@ impl Worker {
         }
     }
 
-    /// Takes the signals that are there; ready when there were any.
+    /// Takes the signals that are there, and sends mail; ready when there was any of either.
     fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut signals = self.signals.borrow_mut();
         let mut came = Poll::Pending;
@@ -261,7 +192,29 @@ impl Worker {
             self.heed(signal);
             came = Poll::Ready(());
         }
+        if self.send_mail() {
+            came = Poll::Ready(());
+        }
         came
+    }
+
+    /// Sends the mail of some connections; answers whether there was any.
+    fn send_mail(&self) -> bool {
+        let mut addressed = self.addressed.borrow_mut();
+        let some = addressed.len().min(MAIL);
+        if some == 0 {
+            return false;
+        }
+        let buffer = &mut self.scratch.borrow_mut().replies;
+        for connection in addressed.drain(..some) {
+            let sent = connection.send_mail(buffer);
+            if sent > 0 {
+                self.stats().writes.add(1);
+                self.stats().bytes_out.add(sent as u64);
+            }
+        }
+        buffer.clear();
+        true
     }
 
     /// Takes all signals that are there, so that what they bring has reached the connections' mail.
@@ -284,8 +237,10 @@ impl Worker {
                 // Counted by this thread alone, a reference costs next to nothing.
                 let letter = Rc::new(letter);
                 for id in to.ids() {
-                    if let Some(connection) = connections.get(id) {
-                        connection.post(Rc::clone(&letter));
+                    if let Some(connection) = connections.get(id)
+                        && connection.post(Rc::clone(&letter))
+                    {
+                        self.addressed.borrow_mut().push_back(Rc::clone(connection));
                     }
                 }
             }
@@ -333,7 +288,7 @@ impl Worker {
         );
         let client = Client::new(handle, self.config().security.requirepass.is_empty());
         client.publish();
-        let local = Rc::new(Local::default());
+        let local = Rc::new(Local::new(arrival.descriptor));
         self.connections
             .borrow_mut()
             .insert(client.id, Rc::clone(&local));

@@ -340,6 +340,49 @@ fn who_does_not_read_is_cut_off_and_nobody_else() {
 }
 
 #[test]
+fn who_reads_late_has_everything_whole_and_in_order() {
+    const MESSAGES: usize = 60;
+    let server = Setup::minium()
+        .with("io-threads", "2")
+        .with("client-output-buffer-limit", "pubsub 0 0 0")
+        .start();
+    let mut late: Vec<Client> = (0..4)
+        .map(|_| {
+            let mut client = server.connect();
+            client.line("HELLO 3");
+            client.line("SUBSCRIBE c");
+            client
+        })
+        .collect();
+    let mut publisher = server.connect();
+    // Sockets take some of this at once, and then no more.
+    let payload = |n: usize| format!("{n} {}", "x".repeat([10, 300_000, 9][n % 3]));
+    for n in 0..MESSAGES {
+        let receivers = publisher.call(&["PUBLISH", "c", &payload(n)]).int();
+        assert_eq!(receivers, 4);
+        for client in &mut late {
+            let ping = format!("PING {n}\r\n");
+            client.write(ping.as_bytes()).expect("the server reads");
+        }
+    }
+    for client in &mut late {
+        let (mut messages, mut replies) = (0, 0);
+        while messages < MESSAGES || replies < MESSAGES {
+            match client.read() {
+                Value::Push(words) => {
+                    assert!(words[2].text() == payload(messages), "message {messages}");
+                    messages += 1;
+                }
+                reply => {
+                    assert_eq!(reply.text(), replies.to_string());
+                    replies += 1;
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn whoever_goes_is_forgotten() {
     let server = Setup::minium().with("io-threads", "2").start();
     let mut operator = server.connect();

@@ -1,5 +1,5 @@
 //! A connection whose call waits: it runs nothing else, but goes on reading, so that it hears when the client goes, and goes on
-//! sending what others have for it.
+//! sending what others have for it. While there is nothing of either, it lends its socket to whoever serves the call.
 
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::input::Input;
 use super::{Connection, Turn, Worker, shrink};
-use crate::clients::{Answer, Waiting};
+use crate::clients::{Answer, Class, ReplyMode, Waiting};
 use crate::command::dispatch::Flow;
 use crate::protocol::Parser;
 
@@ -23,9 +23,16 @@ impl Connection {
         let Some(wait) = &self.client.wait else {
             return self.run_kept();
         };
+        let ticket = wait.ticket;
         let mut over = pin!(is_over(&worker, wait.most, wait.synced));
         let mut is_over = false;
+        let mut is_lent = false;
         let answer = poll_fn(|cx| {
+            is_lent = is_lent && !self.client.handle.take_back(ticket);
+            if is_lent {
+                // Somebody writes to the socket, or has.
+                return self.poll_answer(cx);
+            }
             if self.poll_mail(cx).is_ready() || self.poll_ahead(cx).is_ready() {
                 return Poll::Ready(None);
             }
@@ -36,16 +43,34 @@ impl Connection {
                 }
                 // Somebody is about to answer.
             }
-            match &mut self.client.wait {
-                Some(wait) => Pin::new(&mut wait.answer).poll(cx).map(Result::ok),
-                None => Poll::Ready(None),
+            is_lent = self.is_at_rest() && self.client.handle.lend(ticket, cx.waker().clone());
+            if is_lent {
+                return Poll::Pending;
             }
+            self.poll_answer(cx)
         })
         .await;
         match answer {
             Some(answer) => self.resume(&worker, answer),
             None => Turn::Closed,
         }
+    }
+
+    /// The answer to the client's call, if that waits.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
+        match &mut self.client.wait {
+            Some(wait) => Pin::new(&mut wait.answer).poll(cx).map(Result::ok),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// Whether there is nothing to send but the answer, and nothing to go on with behind it.
+    fn is_at_rest(&self) -> bool {
+        self.client.reply_mode == ReplyMode::On
+            && self.client.class == Class::Normal
+            && self.output.is_empty()
+            && self.input.is_none()
+            && !self.local.has_mail()
     }
 
     /// Reads on, for later; ready when the client has gone, or has sent more than it may.
@@ -79,6 +104,11 @@ impl Connection {
         self.client.wait = None;
         let scratch = &mut *worker.scratch.borrow_mut();
         let replies = &mut scratch.replies;
+        // What was sent to the client before it was answered goes in front.
+        worker.take_signals();
+        if self.local.has_mail() && !self.deliver(worker, replies) {
+            return Turn::Closed;
+        }
         let flow = worker.batch().answer(&mut self.client, answer, replies);
         let sent = self.send(worker, replies);
         shrink(replies);

@@ -17,7 +17,7 @@ use crate::command::Instance;
 use crate::command::client::describe;
 use crate::command::instance::unix_millis;
 use crate::config::{Config, OutputLimit};
-use crate::server::worker::Local;
+use crate::server::local::Local;
 use crate::telemetry::memory;
 
 /// Replies up to this many bytes are never held against a client, for otherwise a small limit could not be raised again.

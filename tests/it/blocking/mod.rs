@@ -1,5 +1,6 @@
 //! Calls that wait: who is served, with what, in which order, and what else ends their wait; side by side with the reference.
 
+mod answers;
 mod interleavings;
 mod stage;
 mod stress;
