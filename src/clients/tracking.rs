@@ -314,18 +314,24 @@ impl tracked::Audience for Tracking {
     fn tell(&self, draft: &Draft, mut author: Option<Author<'_>>) {
         let author = &mut author;
         let me = author.as_ref().map(|author| author.id);
+        // What concerns the copies of the author itself comes last, as in Redis, where it waits for the end of the command.
+        let mut own: SmallVec<[Option<&[u8]>; 4]> = SmallVec::new();
         for (key, ids) in &draft.copies {
             self.forget(1, ids.len());
-            let key: &[&[u8]] = &[key];
-            let mut message = Message::new(Some(key));
+            let keys: &[&[u8]] = &[key];
+            let mut message = Message::new(Some(keys));
             for &id in ids {
                 let Some(handle) = self.clients.get(id) else {
                     continue;
                 };
                 let mode = handle.tracking.mode();
-                let is_own = Some(id) == me && mode.contains(Mode::NOLOOP);
-                if mode & (Mode::ON | Mode::BCAST) == Mode::ON && !is_own {
+                if mode & (Mode::ON | Mode::BCAST) != Mode::ON {
+                    continue;
+                }
+                if Some(id) != me {
                     self.address(&mut message, &handle, author);
+                } else if !mode.contains(Mode::NOLOOP) {
+                    own.push(Some(key));
                 }
             }
             message.send();
@@ -334,11 +340,20 @@ impl tracked::Audience for Tracking {
         if draft.is_everything {
             let mut message = Message::new(None);
             for &id in self.trackers.read().iter() {
-                if let Some(handle) = self.clients.get(id) {
+                if Some(id) == me {
+                    own.push(None);
+                } else if let Some(handle) = self.clients.get(id) {
                     self.address(&mut message, &handle, author);
                 }
             }
             message.send();
+        }
+        if let Some(handle) = me.and_then(|me| self.clients.get(me)) {
+            for key in own {
+                let mut message = Message::new(key.as_ref().map(std::slice::from_ref));
+                self.address(&mut message, &handle, author);
+                message.send();
+            }
         }
         if !draft.changes.is_empty() {
             self.broadcast(&draft.changes, author);

@@ -310,6 +310,25 @@ fn who_is_told_what_is_as_with_redis() {
     compare(&names, &steps);
 }
 
+#[test]
+fn of_its_own_changes_a_client_is_told_last() {
+    let begin = [
+        ("listener", "SUBSCRIBE __redis__:invalidate"),
+        ("a", "CLIENT TRACKING ON REDIRECT 52"),
+        ("b", "CLIENT TRACKING ON REDIRECT 52"),
+    ];
+    let steps = [
+        ("a", "GET y"),
+        ("b", "GET x; GET z"),
+        ("b", "MSET x 1 y 2 z 3"),
+        ("a", "GET y"),
+        ("b", "GET x; GET z"),
+        ("b", "MULTI; DEL x; SET y 1; SET z 1; EXEC"),
+    ];
+    let names = ["a", "b", "listener", "writer"];
+    compare(&names, &[&begin[..], &steps[..]].concat());
+}
+
 /// One random step of clients that track in different ways, and of one that does not.
 fn random_step(rng: &mut Rng) -> (&'static str, String) {
     let names = ["a", "b", "modern", "other", "writer"];

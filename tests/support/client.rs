@@ -88,9 +88,15 @@ impl Client {
             self.consumed = 0;
         }
         let mut chunk = [0; 64 * 1024];
-        let length = match &mut self.stream {
-            Stream::Tcp(stream) => stream.read(&mut chunk)?,
-            Stream::Unix(stream) => stream.read(&mut chunk)?,
+        let length = loop {
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(&mut chunk),
+                Stream::Unix(stream) => stream.read(&mut chunk),
+            };
+            // A process that was stopped and goes on finds it so.
+            if !matches!(&read, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
+                break read?;
+            }
         };
         self.received.extend_from_slice(&chunk[..length]);
         Ok(length)
