@@ -16,6 +16,7 @@ use crate::config::value::plain;
 use crate::keyspace::snapshot::Snapshot;
 use crate::persistence::Libraries;
 use crate::persistence::aof::disk::System;
+use crate::persistence::aof::journal::Order;
 use crate::persistence::aof::load::{LoadError, Place, Target};
 use crate::persistence::aof::log::{Log, LogError};
 use crate::persistence::aof::manifest::{Form, Manifest};
@@ -214,6 +215,10 @@ pub fn open(instance: &Instance, config: &Config, manifest: Manifest) -> Result<
         std::process::exit(1);
     };
     let writer = writer::start(journal, log, Box::new(end)).map_err(NotOpened::Thread)?;
+    if persistence.appendonly && !persistence.aof_disable_auto_gc {
+        // What a rewrite that was interrupted would have removed.
+        journal.order(Order::Clean);
+    }
     // It ends with the process.
     std::mem::forget(writer);
     let locked = instance.keyspace.lock_all();
