@@ -1,6 +1,7 @@
 //! The append-only file over a real socket, and exchanged with a real Redis both ways.
 
 mod faults;
+mod reload;
 
 use std::fs;
 use std::path::Path;
