@@ -4,7 +4,7 @@
 //! ends, CLIENT UNBLOCK - and only that one answers. So a call is answered once, and no element is taken for a client that has gone.
 //!
 //! A connection that has nothing to send and nothing to go on with *lends* its socket with the record: who takes that out may write the
-//! reply itself, and needs not wake the connection, which learns of it when the client has sent something else.
+//! reply itself, and need not wake the connection, which learns of it when the client has sent something else.
 
 use std::ops::Range;
 use std::task::Waker;

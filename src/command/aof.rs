@@ -1,5 +1,6 @@
 //! BGREWRITEAOF, and what else commands have to do with the append-only file.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -13,9 +14,11 @@ use super::replay::Replay;
 use super::{Call, Command, Error, Flags, Group, Outcome, load as rdb_load, save};
 use crate::config::Config;
 use crate::config::value::plain;
+use crate::keyspace::Locked;
 use crate::keyspace::snapshot::Snapshot;
 use crate::persistence::Libraries;
 use crate::persistence::aof::disk::System;
+use crate::persistence::aof::journal::Order;
 use crate::persistence::aof::load::{LoadError, Place, Target};
 use crate::persistence::aof::log::{Log, LogError};
 use crate::persistence::aof::manifest::{Form, Manifest};
@@ -174,6 +177,94 @@ impl Target for Loader<'_> {
     }
 }
 
+/// DEBUG LOADAOF: forgets all keys and loads them from the log again. Where that fails there is no going on, as at the start.
+///
+/// # Errors
+/// When it is not to be begun.
+pub fn load_again(call: &mut Call<'_>) -> Outcome {
+    let instance = call.instance;
+    let Instance {
+        journal, loading, ..
+    } = instance;
+    // A log may hold any command.
+    if loading.is_active() {
+        return Err(Error::text("ERR the log is being loaded already"));
+    }
+    if journal.status.is_rewriting() {
+        let text = "ERR Background append only file rewriting in progress";
+        return Err(Error::text(text));
+    }
+    let persistence = &call.config.persistence;
+    let folder = Path::new(&persistence.appenddirname);
+    let manifest = Manifest::read(folder, &persistence.appendfilename);
+    if !manifest.is_ok_and(|manifest| manifest.is_some_and(|it| !it.is_empty())) {
+        let text = "ERR there is no append only file that can be loaded";
+        return Err(Error::text(text));
+    }
+    if !journal.flush() {
+        return Err(Error::text("ERR the append only file cannot be written"));
+    }
+    super::debug::forget_all(call);
+    let place = Place {
+        dir: Path::new(""),
+        folder: &persistence.appenddirname,
+        stem: &persistence.appendfilename,
+        // What is written by a server that runs has no torn end.
+        may_cut: false,
+    };
+    loading.begin();
+    let mut loader = Reloader {
+        instance,
+        replay: Replay::new(instance),
+        locked: &mut call.db.locked,
+    };
+    if let Err(error) = aof::load::load(place, &mut loader) {
+        error!("{error}");
+        std::process::exit(1);
+    }
+    loader.replay.hand_on(&call.stats.effects);
+    loading.finish();
+    warn!("Append Only File loaded by DEBUG LOADAOF");
+    call.reply.ok();
+    Ok(())
+}
+
+/// Stores what is in a log while every shard is locked.
+struct Reloader<'a, 'l, 'k> {
+    instance: &'a Instance,
+    replay: Replay<'a>,
+    locked: &'l mut Locked<'k>,
+}
+
+impl Target for Reloader<'_, '_, '_> {
+    fn snapshot(&mut self, path: &Path) -> Result<u64, String> {
+        let options = rdb_load::options(self.instance, &self.instance.config.load(), true);
+        let locked = RefCell::new(&mut *self.locked);
+        let fill = |entries: &mut Vec<_>| locked.borrow_mut().fill(entries);
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        let loaded = rdb::load::load_here(file, &options, &self.instance.loading, fill);
+        Ok(loaded.map_err(|error| error.to_string())?.end)
+    }
+
+    fn run(&mut self, request: Request<'_>) -> Result<(), String> {
+        let ran = self.replay.run_within(self.locked, request);
+        ran.map_err(|error| error.to_string())
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.replay.is_in_transaction()
+    }
+
+    fn expect(&mut self, bytes: u64) {
+        self.instance.loading.expect(bytes);
+    }
+
+    fn advance(&mut self, bytes: u64) -> bool {
+        self.instance.loading.advance(bytes);
+        true
+    }
+}
+
 /// Why the log cannot be written.
 #[derive(Debug)]
 pub enum NotOpened {
@@ -214,6 +305,10 @@ pub fn open(instance: &Instance, config: &Config, manifest: Manifest) -> Result<
         std::process::exit(1);
     };
     let writer = writer::start(journal, log, Box::new(end)).map_err(NotOpened::Thread)?;
+    if persistence.appendonly && !persistence.aof_disable_auto_gc {
+        // What a rewrite that was interrupted would have removed.
+        journal.order(Order::Clean);
+    }
     // It ends with the process.
     std::mem::forget(writer);
     let locked = instance.keyspace.lock_all();

@@ -37,6 +37,9 @@ pub enum Patience<'a> {
     Served(&'a [u8]),
 }
 
+/// So many are told directly that one command has served. The others of the worker are not to wait while a long line is told.
+const TOLD_AT_ONCE: usize = 64;
+
 /// A call that was served, and what its client is to be told.
 struct Served {
     waiting: Box<Waiting>,
@@ -198,8 +201,8 @@ impl Batch<'_> {
             }
         }
         self.moment.now = began;
-        for served in served {
-            self.tell(served);
+        for (number, served) in served.into_iter().enumerate() {
+            self.tell(served, number < TOLD_AT_ONCE);
         }
         // What took place here is not the time of the next command.
         self.tick = self.instance.telemetry.clock.raw();
@@ -263,15 +266,16 @@ impl Batch<'_> {
         })
     }
 
-    /// Tells one that it was served: directly, if that does not overtake anything, and by its connection otherwise.
-    fn tell(&self, served: Served) {
+    /// Tells one that it was served: directly, if that may be and does not overtake anything, and by its connection otherwise.
+    fn tell(&self, served: Served, directly: bool) {
         let Served {
             waiting,
             handle,
             mut reply,
             written,
         } = served;
-        if waiting.loan.is_some()
+        if directly
+            && waiting.loan.is_some()
             && self.instance.clients.traffic.is_none()
             && !self.instance.journal.is_unsettled(written)
         {

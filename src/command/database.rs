@@ -96,6 +96,7 @@ fn flush(call: &mut Call<'_>, databases: Range<usize>) -> Outcome {
             }
         }
     }
+    call.stats.effects.propagation.insist();
     call.reply.ok();
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::config::NO_CONFIG_FILE;
 use super::help::{self, Line};
-use super::{Call, Command, Error, Flags, Group, Outcome, function, load, save};
+use super::{Call, Command, Error, Flags, Group, Outcome, aof, function, load, save};
 use crate::config::rewrite::replace_file;
 use crate::config::value::{parse_memory, plain};
 use crate::keyspace::digest::{self, Digest};
@@ -105,6 +105,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
         help: (
             "LISTPACK <key>",
             "Print the elements of a packed value, and the bytes they take, to the standard output.",
+        ),
+    },
+    Subcommand {
+        name: "loadaof",
+        least: 2,
+        most: usize::MAX,
+        run: aof::load_again,
+        help: (
+            "LOADAOF",
+            "Forget all keys and load them from the append-only file again.",
         ),
     },
     Subcommand {
@@ -373,18 +383,14 @@ fn reload(call: &mut Call<'_>) -> Outcome {
             ));
         }
     }
-    let locked = &mut call.db.locked;
     if saves {
-        save::save_here(call.instance, call.config, locked).map_err(|_| Error::text("ERR"))?;
+        save::save_here(call.instance, call.config, &mut call.db.locked)
+            .map_err(|_| Error::text("ERR"))?;
     }
     if flushes {
-        for database in 0..call.instance.keyspace.databases() {
-            for table in locked.take(database, call.db.moment.now, &call.stats.effects) {
-                locked.free_after(table);
-            }
-        }
-        function::forget_all(call.instance);
+        forget_all(call);
     }
+    let locked = &mut call.db.locked;
     let path = Path::new(&call.config.persistence.dbfilename);
     load::snapshot_exclusively(call.instance, locked, path, merges).map_err(|error| {
         tracing::warn!("{error}");
@@ -392,6 +398,17 @@ fn reload(call: &mut Call<'_>) -> Outcome {
     })?;
     tracing::warn!("DB reloaded by DEBUG RELOAD");
     accept(call)
+}
+
+/// Removes all keys and functions, as if they had never been.
+pub(super) fn forget_all(call: &mut Call<'_>) {
+    for database in 0..call.instance.keyspace.databases() {
+        let (now, locked) = (call.db.moment.now, &mut call.db.locked);
+        for table in locked.take(database, now, &call.stats.effects) {
+            locked.free_after(table);
+        }
+    }
+    function::forget_all(call.instance);
 }
 
 fn set_active_expire(call: &mut Call<'_>) -> Outcome {

@@ -9,11 +9,15 @@ use std::cell::RefCell;
 
 use thiserror::Error;
 
+use super::blocking::Patience;
+use super::call::KeyHashes;
 use super::dispatch::{Batch, Prepared};
 use super::instance::unix_millis;
 use super::registry::Entry;
-use super::{Error, Flags, Instance, room, transaction};
+use super::{Error, Flags, Instance, Outcome, room, transaction};
 use crate::clients::{Client, Courier, Kind};
+use crate::keyspace::Locked;
+use crate::keyspace::effects::Effects;
 use crate::keyspace::evict::Evictor;
 use crate::protocol::Request;
 use crate::telemetry::Telemetry;
@@ -69,6 +73,48 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// When there is no such command, or it answers an error; a later one may still run.
     pub fn run(&mut self, request: Request<'_>) -> Result<(), ReplayError> {
+        match self.queue(request)? {
+            Some(entry) => self.call(entry, |batch, client, out| {
+                let prepared = Prepared::new(request, Some(entry));
+                batch.call(client, entry, &prepared, out)
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Replay::run`], where every shard is locked.
+    ///
+    /// # Errors
+    /// As [`Replay::run`].
+    pub fn run_within(
+        &mut self,
+        locked: &mut Locked<'_>,
+        request: Request<'_>,
+    ) -> Result<(), ReplayError> {
+        let Some(entry) = self.queue(request)? else {
+            return Ok(());
+        };
+        if !entry.row.flags.contains(Flags::RUNS_QUEUE) {
+            return self.call_within(locked, entry, request);
+        }
+        let transaction = self.client.transaction.take().unwrap_or_default();
+        for (command, request, _) in transaction.iter() {
+            let entry = self.instance.commands.by_id(command);
+            let entry = entry.expect("ids are those of commands");
+            self.call_within(locked, entry, request)?;
+        }
+        Ok(())
+    }
+
+    /// Hands on which keys were filled that somebody waits for.
+    pub fn hand_on(&self, effects: &Effects) {
+        while let Some(ready) = self.telemetry.workers[0].effects.ready.next() {
+            effects.ready.note(ready.0, &ready.1);
+        }
+    }
+
+    /// Finds a command; `None` if it waits for its EXEC from now on.
+    fn queue(&mut self, request: Request<'_>) -> Result<Option<&'a Entry>, ReplayError> {
         let name = request.arg(0);
         let Some(entry) = self.instance.commands.find_row(name) else {
             let name = String::from_utf8_lossy(name).into_owned();
@@ -87,12 +133,30 @@ impl<'a> Replay<'a> {
         {
             transaction::queue(transaction, entry, &Prepared::new(request, Some(entry)));
             transaction.writes = true;
-            return Ok(());
+            return Ok(None);
         }
-        self.call(entry, request)
+        Ok(Some(entry))
     }
 
-    fn call(&mut self, entry: &Entry, request: Request<'_>) -> Result<(), ReplayError> {
+    fn call_within(
+        &mut self,
+        locked: &mut Locked<'_>,
+        entry: &Entry,
+        request: Request<'_>,
+    ) -> Result<(), ReplayError> {
+        self.call(entry, |batch, client, out| {
+            let locked = locked.lend(None).expect("every shard is locked");
+            let db = batch.db(client, locked, true);
+            let (hashes, patience) = (KeyHashes::UNKNOWN, Patience::Hurries);
+            batch.run_locked(client, entry, request, hashes, db, patience, out)
+        })
+    }
+
+    fn call(
+        &mut self,
+        entry: &Entry,
+        run: impl FnOnce(&mut Batch<'_>, &mut Client, &mut Vec<u8>) -> Outcome,
+    ) -> Result<(), ReplayError> {
         let config = self.instance.config.load();
         let time = unix_millis();
         let mut moment = room::moment(&config, time, true);
@@ -108,9 +172,8 @@ impl<'a> Replay<'a> {
             evictor: &self.evictor,
             has_made_room: true,
         };
-        let prepared = Prepared::new(request, Some(entry));
         self.replies.clear();
-        let outcome = batch.call(&mut self.client, entry, &prepared, &mut self.replies);
+        let outcome = run(&mut batch, &mut self.client, &mut self.replies);
         match (outcome, &self.replies[..]) {
             (Err(error), _) => Err(refused(entry, &error.to_string())),
             (_, [b'-', error @ ..]) => Err(refused(entry, &String::from_utf8_lossy(error))),

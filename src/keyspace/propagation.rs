@@ -61,6 +61,8 @@ struct Draft {
     missing: usize,
     /// Whether the command that runs has said what to repeat instead of it.
     is_spoken_for: bool,
+    /// Whether it is to be repeated even if it changes nothing.
+    is_insisted_on: bool,
 }
 
 impl Propagation {
@@ -76,6 +78,13 @@ impl Propagation {
         self.sink.get().is_some_and(|sink| sink.is_on())
     }
 
+    /// Has the command that runs repeated even if it changes nothing.
+    pub fn insist(&self) {
+        if self.is_on() {
+            self.draft.lock().is_insisted_on = true;
+        }
+    }
+
     /// Adds the command that just ran, if it changed something and nothing else is to be repeated instead.
     #[inline]
     pub fn add<'a>(
@@ -85,11 +94,11 @@ impl Propagation {
         words: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
         let mut draft = self.draft.lock();
-        if changed && !draft.is_spoken_for {
+        if (changed || draft.is_insisted_on) && !draft.is_spoken_for {
             draft.begin(database, words.len());
             words.for_each(|word| draft.word(word));
         }
-        draft.is_spoken_for = false;
+        (draft.is_spoken_for, draft.is_insisted_on) = (false, false);
     }
 
     /// Hands over what gathered since the last time, if anything, and answers the sink's position behind it. What it changed must
@@ -125,7 +134,7 @@ impl Propagation {
         draft.commands = mark.commands;
         draft.first = mark.first;
         draft.database = mark.database;
-        draft.is_spoken_for = false;
+        (draft.is_spoken_for, draft.is_insisted_on) = (false, false);
     }
 
     fn command(&self, database: usize, words: usize) -> MutexGuard<'_, Draft> {
@@ -338,10 +347,15 @@ mod tests {
             log.add(3, true, words("SET a 1"));
             log.add(3, true, words("DEL a"));
             log.submit();
+            log.insist();
+            log.add(3, false, words("FLUSHDB"));
+            log.add(3, false, words("GET a"));
+            log.submit();
         });
         let expected = [
             (3, "*3 SET a 1 ".to_owned()),
             (3, "*1 MULTI *3 SET a 1 *2 DEL a *1 EXEC ".to_owned()),
+            (3, "*1 FLUSHDB ".to_owned()),
         ];
         assert_eq!(taken, expected);
     }

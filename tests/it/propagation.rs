@@ -88,8 +88,9 @@ const LINES: &[(&str, Option<&str>)] = &[
     ("SWAPDB 4 4", None),
     ("SELECT 1; INCR n; SELECT 0; INCR n", None),
     ("FLUSHDB", None),
-    // Nothing happened.
-    ("FLUSHDB", Some("")),
+    // Again, though nothing is there any more.
+    ("FLUSHDB", None),
+    ("MULTI; FLUSHDB; EXEC", None),
     // Lists.
     ("RPUSH l a b c d e f g", None),
     ("LPUSH l 1", None),
@@ -203,7 +204,9 @@ const LINES: &[(&str, Option<&str>)] = &[
         None,
     ),
     ("FLUSHALL", None),
-    ("FLUSHALL ASYNC", Some("")),
+    ("FLUSHALL ASYNC", None),
+    ("flushall", None),
+    ("FLUSHALL NONESUCH", None),
 ];
 
 /// Commands that may change keys, but are in no line.

@@ -231,7 +231,7 @@ fn commands_are_repeated_by_what_they_did() {
         ("SET k v", "SWAPDB 0 1", "."),
         ("SET k v", "FLUSHALL ASYNC", "."),
         ("SET k v", "FLUSHDB", "."),
-        ("", "FLUSHALL", ""),
+        ("", "FLUSHALL", "."),
         ("SET k v", "TOUCH k", ""),
         ("RPUSH k 2 1", "SORT k STORE a", "."),
         ("RPUSH k 2 1", "SORT k", ""),

@@ -6,6 +6,8 @@ use super::super::access::{AccessClock, Record};
 use super::super::db::{Db, Key};
 use super::super::entry::NewValue;
 use super::*;
+use crate::command::Instance;
+use crate::config::Config;
 
 const NOW: u64 = 1_790_000_000_000;
 const LONG: Duration = Duration::from_secs(600);
@@ -396,4 +398,21 @@ fn of_two_alike_the_larger_goes() {
     evict(&ground, 800);
     let small = (0..1000).filter(|n| has(&keyspace, 0, n * 2)).count();
     assert!(small > 950, "{small}");
+}
+
+#[test]
+fn changes_that_wait_for_the_disk_are_not_held_against_keys() {
+    const ABOVE: u64 = 1 << 40;
+    let instance = Instance::new(Config::default(), None, 1).expect("no name is taken");
+    let gauge = Gauge {
+        keyspace: &instance.keyspace,
+        limit: 0,
+        untold: ABOVE as i64,
+    };
+    assert!(gauge.excess() >= ABOVE);
+    instance.journal.memory().fetch_add(ABOVE / 2, Relaxed);
+    let excess = gauge.excess();
+    assert!((ABOVE / 2..ABOVE).contains(&excess), "{excess}");
+    instance.journal.memory().fetch_add(ABOVE, Relaxed);
+    assert_eq!(gauge.excess(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where files are written.
@@ -105,10 +105,19 @@ pub fn write_all(file: &dyn DiskFile, bytes: &[u8]) -> Result<(), (usize, io::Er
 
 /// Replaces a small file as a whole: whoever opens it finds the old bytes or the new ones, whenever the power fails.
 pub fn replace(disk: &dyn Disk, folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!("temp-{name}"));
-    let file = disk.create(&temporary)?;
-    write_all(&*file, bytes).map_err(|(_, error)| error)?;
-    file.sync()?;
-    disk.rename(&temporary, &folder.join(name))?;
+    prepare(disk, folder, name, bytes)?;
+    disk.rename(&temporary(folder, name), &folder.join(name))?;
     disk.sync_folder(folder)
+}
+
+/// Writes what is to replace a small file, under a temporary name.
+pub fn prepare(disk: &dyn Disk, folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let file = disk.create(&temporary(folder, name))?;
+    write_all(&*file, bytes).map_err(|(_, error)| error)?;
+    file.sync()
+}
+
+/// What a small file is called before it replaces the one of that name.
+pub fn temporary(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("temp-{name}"))
 }

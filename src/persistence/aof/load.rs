@@ -138,6 +138,14 @@ pub enum LoadError {
         /// What the system said.
         reason: io::Error,
     },
+    /// A rewrite that was interrupted cannot be finished.
+    #[error("Can't write the AOF manifest file {name}: {reason}")]
+    Unfinished {
+        /// The file.
+        name: String,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// An old log cannot be brought to its place.
     #[error("Error trying to move the old AOF file {name} into dir {folder}: {reason}")]
     Upgrade {
@@ -159,10 +167,9 @@ pub enum LoadError {
 /// When anything but a torn end of the last file is wrong with it. Some of it may be loaded then.
 pub fn load(place: Place<'_>, target: &mut dyn Target) -> Result<Manifest, LoadError> {
     let folder = place.dir.join(place.folder);
-    let mut manifest = match Manifest::read(&folder, place.stem)? {
-        Some(manifest) => manifest,
-        None => Manifest::new(place.stem),
-    };
+    let present = Manifest::read(&folder, place.stem)?;
+    let finished = finish(&folder, place.stem, present.as_ref())?;
+    let mut manifest = (finished.or(present)).unwrap_or_else(|| Manifest::new(place.stem));
     if place.dir.join(place.stem).is_file() && is_to_be_upgraded(&manifest, &folder, place.stem) {
         manifest = upgrade(place, &folder)?;
     }
@@ -207,6 +214,47 @@ pub fn load(place: Place<'_>, target: &mut dyn Target) -> Result<Manifest, LoadE
         );
     }
     Ok(manifest)
+}
+
+/// Finishes what a crash interrupted: a new base had its name, and the manifest that names it was written, but did not take the
+/// place of the `present` one. Where something else is missing too, what there is of the base is removed.
+///
+/// A next manifest is complete before anything gets a name that only it knows, and whichever comes after it replaces it first. So the
+/// one that is found is the one that would have followed, as long as no part of the present one is unknown to it.
+fn finish(
+    folder: &Path,
+    stem: &str,
+    present: Option<&Manifest>,
+) -> Result<Option<Manifest>, LoadError> {
+    let name = Manifest::file_name(stem);
+    let temporary = disk::temporary(folder, &name);
+    // Where it cannot be read, nothing has its name from it yet.
+    let next = Manifest::read_file(temporary.clone(), stem).ok().flatten();
+    let Some((next, base)) = next
+        .as_ref()
+        .and_then(|next| Some((next, next.new_base(present)?)))
+    else {
+        return Ok(None);
+    };
+    if next.parts().all(|part| folder.join(&part.name).is_file()) {
+        let replaced = System.rename(&temporary, &folder.join(&name));
+        (replaced.and_then(|()| System.sync_folder(folder)))
+            .map_err(|reason| LoadError::Unfinished { name, reason })?;
+        info!(
+            "Finished a rewrite of the AOF that was interrupted: {} is its base",
+            base.name
+        );
+        return Ok(Some(next.clone()));
+    }
+    match System.remove(&folder.join(&base.name)) {
+        Ok(()) => info!(
+            "Removed {}, the base of a rewrite of the AOF that was interrupted",
+            base.name
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => warn!("Can't remove {}, which is of no use: {error}", base.name),
+    }
+    Ok(None)
 }
 
 /// Whether the single file of an old server is the log: nothing else is, or an upgrade was interrupted before the file was moved.

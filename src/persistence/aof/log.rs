@@ -1,7 +1,11 @@
 //! The log: the files that the journal ends up in, and the steps from one state of them to the next.
 //!
 //! Every step is safe to be the last one before a crash. A manifest never names a file that is not there, and a new increment is
-//! named only when the one before is on the disk as a whole, so that only the last file of a log can be torn.
+//! named only when the one before is on the disk as a whole, so that only the last file of a log can be torn. A new base gets its
+//! name when the next manifest is written and does not count yet, which lets [`load`](super::load) finish the step.
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,6 +64,14 @@ struct Increment {
     is_temporary: bool,
 }
 
+/// A file that gets the name by which a manifest knows it.
+struct Naming {
+    /// How a failure is reported.
+    what: &'static str,
+    from: PathBuf,
+    to: PathBuf,
+}
+
 impl Log {
     /// The log in a folder, as its manifest tells; nothing is open yet.
     pub fn new(disk: Arc<dyn Disk>, folder: &Path, stem: &str, manifest: Manifest) -> Log {
@@ -86,14 +98,17 @@ impl Log {
     ) -> Result<(), LogError> {
         self.make_folder()?;
         let mut manifest = self.manifest.clone();
+        let mut files = Vec::new();
         if manifest.is_empty() {
             let name = manifest.replace_base(form, 0).to_owned();
-            let path = self.folder.join(&name);
-            let temporary = self.folder.join(format!("temp-{name}"));
-            write_base(&temporary)
-                .and_then(|()| self.disk.rename(&temporary, &path))
-                .map_err(failed("Can't write the AOF base file", &path))?;
+            let base = Naming {
+                what: "Can't write the AOF base file",
+                from: self.folder.join(format!("temp-{name}")),
+                to: self.folder.join(&name),
+            };
+            write_base(&base.from).map_err(failed(base.what, &base.to))?;
             info!("Creating AOF base file {name} on server start");
+            files.push(base);
         }
         let is_new = manifest.increments.is_empty();
         let name = match manifest.increments.last() {
@@ -105,7 +120,7 @@ impl Log {
         let file = self.disk.append(&path).map_err(&cannot_open)?;
         let size = file.size().map_err(cannot_open)?;
         if manifest != self.manifest {
-            self.persist(manifest)?;
+            self.step(manifest, &files)?;
         }
         let verb = if is_new { "Creating" } else { "Opening" };
         info!("{verb} AOF incr file {name} on server start");
@@ -176,7 +191,7 @@ impl Log {
         let file =
             (self.disk.create(&path)).map_err(failed("Can't open the append-only file", &path))?;
         if !was_off {
-            self.persist(manifest)?;
+            self.step(manifest, &[])?;
         }
         info!("Creating AOF incr file {name} on background rewrite");
         self.increment = Some(Increment {
@@ -204,25 +219,20 @@ impl Log {
         let temporary = (self.increment.as_ref()).is_some_and(|increment| increment.is_temporary);
         let keep = usize::from(is_on && !temporary);
         let name = manifest.replace_base(rewritten.form, keep).to_owned();
-        let path = self.folder.join(&name);
-        self.disk.rename(&rewritten.file, &path).map_err(failed(
-            "Error trying to rename the temporary AOF base file into",
-            &path,
-        ))?;
-        info!("Successfully renamed the temporary AOF base file into {name}");
+        let mut files = vec![Naming {
+            what: "Error trying to rename the temporary AOF base file into",
+            from: rewritten.file.clone(),
+            to: self.folder.join(&name),
+        }];
         if temporary {
-            let from = self.folder.join(self.temporary_increment());
-            let to = self.folder.join(manifest.add_increment());
-            self.disk.rename(&from, &to).map_err(failed(
-                "Error trying to rename the temporary AOF incr file into",
-                &to,
-            ))?;
+            files.push(Naming {
+                what: "Error trying to rename the temporary AOF incr file into",
+                from: self.folder.join(self.temporary_increment()),
+                to: self.folder.join(manifest.add_increment()),
+            });
         }
-        if let Err(error) = self.persist(manifest) {
-            // Whether or not it stays, nothing names it.
-            let _ = self.disk.remove(&path);
-            return Err(error);
-        }
+        self.step(manifest, &files)?;
+        info!("Successfully renamed the temporary AOF base file into {name}");
         if let Some(increment) = &mut self.increment {
             increment.is_temporary = false;
             let size = self.size_of_parts();
@@ -248,21 +258,23 @@ impl Log {
     }
 
     /// Removes the files that are no longer needed, and from the manifest what names them. A failure is logged: the files are of no
-    /// harm.
+    /// harm, and stay history until they can be removed.
     pub fn clean(&mut self) {
-        if self.manifest.history.is_empty() {
-            return;
-        }
-        for part in &self.manifest.history {
+        let mut manifest = self.manifest.clone();
+        manifest.history.retain(|part| {
             info!("Removing the history file {} in the background", part.name);
             let path = self.folder.join(&part.name);
-            if let Err(error) = self.disk.remove(&path) {
-                warn!("Can't remove the history file {}: {error}", path.display());
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    warn!("Can't remove the history file {}: {error}", path.display());
+                    true
+                }
+                _ => false,
             }
-        }
-        let mut manifest = self.manifest.clone();
-        manifest.history.clear();
-        if let Err(error) = self.persist(manifest) {
+        });
+        if manifest != self.manifest
+            && let Err(error) = self.step(manifest, &[])
+        {
             warn!("{error}");
         }
     }
@@ -279,14 +291,31 @@ impl Log {
             .map_err(failed("Can't open or create append-only dir", &self.folder))
     }
 
-    /// Puts a manifest in place of the present one. If that fails, the present one stays.
-    fn persist(&mut self, manifest: Manifest) -> Result<(), LogError> {
+    /// Goes on to another manifest. Files that it names get these names when it is written and does not count yet; should that fail,
+    /// they are removed, and the present manifest stays. Only the last failure is different: then the new manifest counts, but a
+    /// power failure may bring the old one back, and nothing that either names may be removed.
+    fn step(&mut self, next: Manifest, files: &[Naming]) -> Result<(), LogError> {
+        let (disk, folder) = (&*self.disk, &self.folder);
         let name = Manifest::file_name(&self.stem);
-        disk::replace(&*self.disk, &self.folder, &name, manifest.text().as_bytes()).map_err(
-            failed("Can't write the AOF manifest file", &self.folder.join(name)),
-        )?;
-        self.manifest = manifest;
-        Ok(())
+        let path = folder.join(&name);
+        let unwritten = failed("Can't write the AOF manifest file", &path);
+        disk::prepare(disk, folder, &name, next.text().as_bytes()).map_err(&unwritten)?;
+        let replace = || {
+            for Naming { what, from, to } in files {
+                disk.rename(from, to).map_err(failed(what, to))?;
+            }
+            let temporary = disk::temporary(folder, &name);
+            disk.rename(&temporary, &path).map_err(&unwritten)
+        };
+        if let Err(error) = replace() {
+            for file in files {
+                // Whether or not it stays, nothing names it.
+                let _ = disk.remove(&file.to);
+            }
+            return Err(error);
+        }
+        self.manifest = next;
+        disk.sync_folder(folder).map_err(unwritten)
     }
 
     fn temporary_increment(&self) -> String {

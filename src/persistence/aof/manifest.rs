@@ -120,7 +120,14 @@ impl Manifest {
     /// # Errors
     /// When it cannot be read, or its text is not that of a manifest.
     pub fn read(folder: &Path, stem: &str) -> Result<Option<Manifest>, ManifestError> {
-        let path = folder.join(Manifest::file_name(stem));
+        Manifest::read_file(folder.join(Manifest::file_name(stem)), stem)
+    }
+
+    /// The same for a file of any name.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its text is not that of a manifest.
+    pub fn read_file(path: PathBuf, stem: &str) -> Result<Option<Manifest>, ManifestError> {
         let failed = |reason| ManifestError::Read {
             path: path.clone(),
             reason,
@@ -138,7 +145,7 @@ impl Manifest {
                 text: (bytes.split(|byte| *byte == b'\n').nth(line.wrapping_sub(1)))
                     .map(|line| String::from_utf8_lossy(&line[..line.len().min(128)]).into_owned())
                     .unwrap_or_default(),
-                path: path.clone(),
+                path,
                 line,
                 what,
             })
@@ -277,6 +284,21 @@ impl Manifest {
             _ => self.increments.first().map_or(0, |part| part.sequence),
         };
         !was_replaced && sequence >= first
+    }
+
+    /// The base that this manifest has for the first time, if it is one that may follow the `present` one: none of whose files it
+    /// has forgotten.
+    pub fn new_base(&self, present: Option<&Manifest>) -> Option<&Part> {
+        let base = self.base.as_ref()?;
+        self.place_of(&base.name)?;
+        let mut old = present.into_iter().flat_map(Manifest::parts);
+        let forgets_none = old.all(|part| *part != *base && self.names(&part.name));
+        forgets_none.then_some(base)
+    }
+
+    fn names(&self, file: &str) -> bool {
+        let mut all = self.parts().chain(&self.history);
+        all.any(|part| part.name == file)
     }
 
     /// The number in the name of a part, and whether it is that of a base.

@@ -312,3 +312,95 @@ fn an_old_file_beside_a_log_is_left_alone() {
     assert_eq!(load_from(&dir, true).unwrap().1, ["REDIS0011", "SET b 2"]);
     assert!(dir.path().join(STEM).exists());
 }
+
+/// What the log is to be when a rewrite has ended.
+const NEXT: &str = "file appendonly.aof.2.base.rdb seq 2 type b\n\
+                    file appendonly.aof.1.base.rdb seq 1 type h\n\
+                    file appendonly.aof.1.incr.aof seq 1 type h\n\
+                    file appendonly.aof.2.incr.aof seq 2 type i\n";
+
+const PREPARED: &str = "temp-appendonly.aof.manifest";
+
+/// A log, and what a kill leaves of a rewrite that had come to its last step.
+fn rewritten_but_for_the_manifest() -> TempDir {
+    let dir = three_files("REDIS0011;", &command("SET a 1"), &command("SET b 2"));
+    let log = dir.path().join("log");
+    fs::write(log.join("appendonly.aof.2.base.rdb"), "REDIS0010;").unwrap();
+    fs::write(log.join(PREPARED), NEXT).unwrap();
+    dir
+}
+
+#[test]
+fn a_rewrite_that_lacks_its_last_step_is_finished() {
+    let dir = rewritten_but_for_the_manifest();
+    let log = dir.path().join("log");
+    let (manifest, done) = load_from(&dir, true).unwrap();
+    assert_eq!(done, ["REDIS0010", "SET b 2"]);
+    assert_eq!(manifest.text(), NEXT);
+    let now = fs::read_to_string(log.join("appendonly.aof.manifest")).unwrap();
+    assert_eq!(now, NEXT);
+    assert!(!log.join(PREPARED).exists());
+    assert_eq!(load_from(&dir, true).unwrap().1, done);
+}
+
+#[test]
+fn of_a_rewrite_that_lacks_more_the_base_is_removed_and_nothing_else() {
+    let dir = rewritten_but_for_the_manifest();
+    let log = dir.path().join("log");
+    let next = NEXT.replace("2.incr.aof seq 2", "3.incr.aof seq 3")
+        + "file appendonly.aof.2.incr.aof seq 2 type h\n";
+    fs::write(log.join(PREPARED), next).unwrap();
+    fs::write(log.join("appendonly.aof.3.base.rdb"), "somebody's").unwrap();
+    let (manifest, done) = load_from(&dir, true).unwrap();
+    assert_eq!(done, ["REDIS0011", "SET a 1", "SET b 2"]);
+    assert_eq!(manifest.text(), MANIFEST);
+    assert!(!log.join("appendonly.aof.2.base.rdb").exists());
+    assert!(log.join("appendonly.aof.3.base.rdb").exists());
+}
+
+#[test]
+fn what_does_not_follow_from_the_manifest_is_left_alone() {
+    for (text, why) in [
+        (
+            "file appendonly.aof.2.base.rdb seq 2 type b\n",
+            "forgets parts",
+        ),
+        ("file appendonly.aof.2.base.rdb seq 2 ty", "is torn"),
+        (MANIFEST, "has no new base"),
+        ("", "is empty"),
+    ] {
+        let dir = rewritten_but_for_the_manifest();
+        let log = dir.path().join("log");
+        fs::write(log.join(PREPARED), text).unwrap();
+        let (_, done) = load_from(&dir, true).unwrap();
+        assert_eq!(done, ["REDIS0011", "SET a 1", "SET b 2"], "{why}");
+        assert!(log.join("appendonly.aof.2.base.rdb").exists(), "{why}");
+    }
+    // A folder that has lost its manifest.
+    let dir = rewritten_but_for_the_manifest();
+    let log = dir.path().join("log");
+    fs::remove_file(log.join("appendonly.aof.manifest")).unwrap();
+    fs::remove_file(log.join(PREPARED)).unwrap();
+    let error = load_from(&dir, true).unwrap_err();
+    assert!(matches!(error, LoadError::Hidden(_)), "{error}");
+    assert_eq!(fs::read_dir(&log).unwrap().count(), 4);
+}
+
+#[test]
+fn a_flipped_byte_beside_an_interrupted_rewrite_never_starts_with_less() {
+    for at in 0..MANIFEST.len() {
+        for bit in 0..u8::BITS {
+            let dir = rewritten_but_for_the_manifest();
+            let mut bytes = MANIFEST.as_bytes().to_vec();
+            bytes[at] ^= 1 << bit;
+            fs::write(dir.path().join("log/appendonly.aof.manifest"), bytes).unwrap();
+            if let Ok((_, done)) = load_from(&dir, true) {
+                let is_whole = done == ["REDIS0011", "SET a 1", "SET b 2"];
+                assert!(
+                    is_whole || done == ["REDIS0010", "SET b 2"],
+                    "{at} {bit}: {done:?}"
+                );
+            }
+        }
+    }
+}
