@@ -156,11 +156,14 @@ impl KeySpec {
             ),
             Find::Count { count, first, step } => {
                 let place = begin + count;
-                let keys =
-                    (place < request.len()).then(|| number::parse_i64(request.arg(place)))??;
-                let keys = usize::try_from(keys)
-                    .ok()
-                    .filter(|&keys| keys > 0 && keys <= request.len())?;
+                let text = request.get(place)?;
+                let room = (request.len().saturating_sub(begin + first)).div_ceil(step);
+                let is_possible = |&keys: &usize| (1..=room).contains(&keys);
+                let exact = number::parse_i64(text).and_then(|keys| usize::try_from(keys).ok());
+                let keys = exact
+                    .filter(is_possible)
+                    .or_else(|| usize::try_from(leading_number(text)).ok())
+                    .filter(is_possible)?;
                 (begin + first, begin + first + (keys - 1) * step, step)
             }
             Find::Unknown => return Some(()),
@@ -175,6 +178,28 @@ impl KeySpec {
         );
         Some(())
     }
+}
+
+/// The number with which a text begins, in the low 32 bits as C's `atoi` has it: so Redis reads a count that is none. The command
+/// itself will refuse it.
+fn leading_number(text: &[u8]) -> i32 {
+    let text = text.trim_ascii_start();
+    let (is_negative, digits) = match text.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        Some((b'+', digits)) => (false, digits),
+        _ => (false, text),
+    };
+    let digits = digits.iter().take_while(|digit| digit.is_ascii_digit());
+    let number = digits.fold(0_i64, |number, digit| {
+        let digit = i64::from(digit - b'0');
+        let longer = number.saturating_mul(10);
+        if is_negative {
+            longer.saturating_sub(digit)
+        } else {
+            longer.saturating_add(digit)
+        }
+    });
+    number as i32
 }
 
 /// The argument that is `word`, searched from `from`, which counts from the end if negative (and then backwards).
