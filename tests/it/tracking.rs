@@ -518,6 +518,20 @@ fn no_more_is_remembered_than_may_be() {
 }
 
 #[test]
+fn who_hears_nothing_of_itself_hears_what_is_remembered_no_longer() {
+    let server = Setup::minium().start();
+    let mut client = modern(&server);
+    client.line("CLIENT TRACKING ON NOLOOP");
+    client.line("MGET a b");
+    assert!(client.line("CONFIG SET tracking-table-max-keys 1").is_ok());
+    let told = client.read();
+    assert!(
+        [push(&["invalidate", "a"]), push(&["invalidate", "b"])].contains(&told),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn what_is_remembered_is_memory_that_comes_back() {
     let server = Setup::minium().start();
     let (mut client, mut operator) = (modern(&server), server.connect());
