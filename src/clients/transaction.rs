@@ -26,6 +26,8 @@ pub struct Transaction {
     pub refused: bool,
     /// Whether a command may change keys.
     pub writes: bool,
+    /// Whether a command may be of concern elsewhere although it changes no key.
+    pub is_replicated: bool,
     /// Whether a command may use more memory.
     pub needs_memory: bool,
 }
@@ -109,6 +111,7 @@ impl Transaction {
         *self = Transaction {
             refused: true,
             writes: self.writes,
+            is_replicated: self.is_replicated,
             needs_memory: self.needs_memory,
             ..Transaction::default()
         };
@@ -125,7 +128,7 @@ impl Transaction {
         self.hashes.clear();
         self.config_changes = 0;
         (self.needs_all, self.refused) = (false, false);
-        (self.writes, self.needs_memory) = (false, false);
+        (self.writes, self.is_replicated, self.needs_memory) = (false, false, false);
         Some(self)
     }
 }

@@ -33,6 +33,8 @@ pub enum Patience<'a> {
     Queues,
     /// It may not: it is part of something larger, and finds its time over at once.
     Hurries,
+    /// The same, and a script called it.
+    Scripted,
     /// It has waited, and takes from this key.
     Served(&'a [u8]),
 }
@@ -55,7 +57,7 @@ const LINE: usize = 150;
 impl<'a> Call<'a> {
     /// Whether it is part of a transaction or a script: it must not wait, and what it sends to others leaves when that ends.
     pub fn is_nested(&self) -> bool {
-        self.patience == Patience::Hurries
+        matches!(self.patience, Patience::Hurries | Patience::Scripted)
     }
 
     /// An argument as the time to wait at most, in seconds; answers milliseconds, and nothing for no limit.
@@ -94,7 +96,7 @@ impl<'a> Call<'a> {
     #[inline]
     pub(super) fn is_turn(&mut self, key: Key<'_>, wanted: Wanted) -> bool {
         match self.patience {
-            Patience::Hurries => true,
+            Patience::Hurries | Patience::Scripted => true,
             Patience::Served(from) => from == key.bytes,
             Patience::Queues => false,
             Patience::Waits => {

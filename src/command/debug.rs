@@ -200,8 +200,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "set-disable-deny-scripts",
         least: 3,
         most: 3,
-        run: accept,
-        help: ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted without effect."),
+        run: set_disable_deny_scripts,
+        help: (
+            "SET-DISABLE-DENY-SCRIPTS <0|1>",
+            "1 lets scripts call DEBUG, 0 does not.",
+        ),
     },
     Subcommand {
         name: "sleep",
@@ -297,7 +300,7 @@ fn log(call: &mut Call<'_>) -> Outcome {
 
 fn object(call: &mut Call<'_>) -> Outcome {
     let access = call.db.moment.access;
-    let entry = call.db.peek(call.key(2)).ok_or(Error::NoSuchKey)?;
+    let entry = call.db.even_dead(call.key(2)).ok_or(Error::NoSuchKey)?;
     let idle = if access.is_lfu() {
         0
     } else {
@@ -416,6 +419,12 @@ fn set_active_expire(call: &mut Call<'_>) -> Outcome {
         .debug
         .active_expire
         .store(switch(call.arg(2)), Relaxed);
+    accept(call)
+}
+
+fn set_disable_deny_scripts(call: &mut Call<'_>) -> Outcome {
+    let is_on = switch(call.arg(2));
+    call.instance.debug.called_by_scripts.store(is_on, Relaxed);
     accept(call)
 }
 

@@ -10,13 +10,14 @@ use arc_swap::Guard;
 
 use super::blocking::Patience;
 use super::call::{Call, KeyHashes};
-use super::error::{Error, until_zero};
+use super::error::Error;
 use super::instance::{Instance, unix_millis};
 use super::locks::{self, Hashes, Locks};
 use super::monitor;
+use super::named::named;
 use super::pubsub::{answers_by_push, is_allowed_while_listening};
 use super::registry::Entry;
-use super::{Flags, Outcome, save, transaction};
+use super::{Flags, Outcome, save, script, transaction};
 use crate::clients::{Class, Client, PauseMode, ReplyMode};
 use crate::config::Config;
 use crate::keyspace::db::Moment;
@@ -29,7 +30,7 @@ use crate::telemetry::latency::Sample;
 use crate::telemetry::slowlog::{self, SlowCommand};
 
 /// Flags of commands that may change keys, here or elsewhere.
-pub(super) const CHANGES: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
+const CHANGES: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
 /// Requests that are prefetched together. More would push each other out of the nearest cache.
 pub const GROUP: usize = 16;
@@ -191,7 +192,8 @@ impl<'a> Batch<'a> {
         if let Some(transaction) = &mut client.transaction
             && !flags.contains(Flags::NOT_QUEUED)
         {
-            transaction::queue(transaction, entry, prepared);
+            let flags = script::flags(self.instance, entry.row, prepared.request);
+            transaction::queue(transaction, entry, prepared, flags);
             Reply::new(out, client.version).queued();
             return self.finish(client, start, out, false);
         }
@@ -231,9 +233,7 @@ impl<'a> Batch<'a> {
         if let Err(error) = outcome {
             reply.take_back(start);
             self.answer_error(reply, error);
-            if !matches!(error, Error::Counted(_)) {
-                counters.failed.add(1);
-            }
+            counters.failed.add(1);
         } else if let Some(text) = reply.error_since(start) {
             self.count_error(text);
             counters.failed.add(1);
@@ -317,21 +317,9 @@ impl<'a> Batch<'a> {
         prepared: &Prepared<'e>,
     ) -> Result<&'e Entry, Refusal<'e>> {
         let request = prepared.request;
-        let Some(mut entry) = prepared.entry else {
-            return Err(unknown_command(request).into());
-        };
-        if !entry.subcommands.is_empty() && request.len() > 1 {
-            entry = entry
-                .subcommand(request.arg(1))
-                .ok_or_else(|| unknown_subcommand(entry, request))?;
-        }
+        let entry = named(prepared.entry, request)
+            .map_err(|(error, entry)| Refusal::Error(error, entry))?;
         let row = entry.row;
-        if !row.accepts(request.len()) {
-            return Err(Refusal::Error(
-                Error::Arity(entry.full_name.clone()),
-                Some(entry),
-            ));
-        }
         if row.flags.contains(Flags::PROTECTED) && !self.allows_protected(client, entry) {
             return Err(Refusal::Error(
                 protected(prepared.entry.unwrap_or(entry)),
@@ -374,25 +362,44 @@ impl<'a> Batch<'a> {
         } else if self.is_out_of_memory(client, entry, request) {
             return Err(Refusal::Error(Error::OutOfMemory, Some(entry)));
         }
-        let queue_writes = || client.transaction.as_ref().is_some_and(|it| it.writes);
-        if let Some(error) = save::refusal(self.instance, &self.config) {
+        let unsaved = save::refusal(self.instance, &self.config);
+        let pause = self.instance.pause.mode(self.moment.now);
+        if unsaved.is_some() || pause.is_some() {
+            self.admit_change(client, entry, request, unsaved, pause)?;
+        }
+        Ok(entry)
+    }
+
+    /// Decides whether a command may run although nothing can be saved, or although clients are paused.
+    #[cold]
+    fn admit_change<'e>(
+        &self,
+        client: &Client,
+        entry: &'e Entry,
+        request: Request<'_>,
+        unsaved: Option<Error>,
+        pause: Option<PauseMode>,
+    ) -> Result<(), Refusal<'e>> {
+        let mut flags = script::flags(self.instance, entry.row, request);
+        if let Some(transaction) = &client.transaction
+            && flags.contains(Flags::RUNS_QUEUE)
+        {
+            flags.set(Flags::WRITE, transaction.writes);
+            flags.set(Flags::MAY_REPLICATE, transaction.is_replicated);
+        }
+        if let Some(error) = unsaved {
             // Who watches over the server asks with a PING, and is to learn of it.
-            let writes = row.flags.contains(Flags::WRITE) || row.name == "ping";
-            if writes || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes()) {
+            if flags.contains(Flags::WRITE) || entry.row.name == "ping" {
                 return Err(Refusal::Error(error, Some(entry)));
             }
         }
-        if let Some(mode) = self.instance.pause.mode(self.moment.now) {
-            if client.is_monitor {
-                return Ok(entry);
-            }
-            let may_change = row.flags.intersects(CHANGES)
-                || (row.flags.contains(Flags::RUNS_QUEUE) && queue_writes());
-            if mode == PauseMode::All || may_change {
-                return Err(Refusal::Postpone);
-            }
+        if let Some(mode) = pause
+            && !client.is_monitor
+            && (mode == PauseMode::All || flags.intersects(CHANGES))
+        {
+            return Err(Refusal::Postpone);
         }
-        Ok(entry)
+        Ok(())
     }
 
     /// Locks the shards of the command's keys and runs it.
@@ -531,41 +538,6 @@ impl<'a> Batch<'a> {
 enum Refusal<'a> {
     Error(Error, Option<&'a Entry>),
     Postpone,
-}
-
-impl From<Error> for Refusal<'_> {
-    fn from(error: Error) -> Self {
-        Refusal::Error(error, None)
-    }
-}
-
-/// How much of an unknown command and of its arguments an error repeats, in bytes.
-const REPEATED: usize = 128;
-
-fn shown(bytes: &[u8], limit: usize) -> &[u8] {
-    &bytes[..bytes.len().min(limit)]
-}
-
-#[cold]
-fn unknown_command(request: Request<'_>) -> Error {
-    let mut arguments = Vec::new();
-    for argument in request.iter().skip(1) {
-        if arguments.len() >= REPEATED {
-            break;
-        }
-        let word = shown(argument, REPEATED - arguments.len());
-        arguments.extend_from_slice(&[b"'", until_zero(word), b"' "].concat());
-    }
-    let name = until_zero(shown(request.arg(0), REPEATED));
-    let beginning = b"', with args beginning with: ";
-    Error::Quoting([b"ERR unknown command '", name, beginning, &arguments].concat())
-}
-
-#[cold]
-fn unknown_subcommand<'a>(container: &Entry, request: Request<'_>) -> Refusal<'a> {
-    let word = shown(request.arg(1), REPEATED);
-    let advice = format!("'. Try {} HELP.", container.row.name.to_ascii_uppercase());
-    Error::quoting("ERR unknown subcommand '", word, &advice).into()
 }
 
 #[cold]

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::persistence::rdb::encode;
 use crate::persistence::rdb::format::{Input, opcode, payload};
-use crate::protocol::glob;
+use crate::protocol::{Reply, glob};
+use crate::scripting::busy::BusyError;
 use crate::scripting::script::FLAG_NAMES;
 use crate::scripting::{Callee, Catalogue, Engine, LibraryError, Scripts};
 
@@ -287,11 +288,35 @@ fn kill(call: &mut Call<'_>) -> Outcome {
 }
 
 fn stats(call: &mut Call<'_>) -> Outcome {
-    let catalogue = call.instance.functions.load();
-    let reply = &mut call.reply;
+    Ok(write_stats(call.instance, &mut call.reply)?)
+}
+
+/// Answers FUNCTION STATS.
+///
+/// # Errors
+/// While a script is busy that is no function.
+pub fn write_stats(instance: &Instance, reply: &mut Reply<'_>) -> Result<(), BusyError> {
+    let running = instance.busy.first();
+    if let Some(error @ BusyError::Script) = running.as_ref().map(|script| script.error()) {
+        return Err(error);
+    }
+    let catalogue = instance.functions.load();
     reply.map(2);
     reply.bulk(b"running_script");
-    reply.null();
+    match running {
+        Some(function) => {
+            reply.map(3);
+            reply.bulk(b"name");
+            reply.bulk(function.name().as_bytes());
+            reply.bulk(b"command");
+            let request = function.request();
+            reply.array(request.len());
+            request.iter().for_each(|argument| reply.bulk(argument));
+            reply.bulk(b"duration_ms");
+            reply.count(function.duration().as_millis() as usize);
+        }
+        None => reply.null(),
+    }
     reply.bulk(b"engines");
     reply.map(1);
     reply.bulk(b"LUA");

@@ -151,6 +151,8 @@ pub struct DebugSwitches {
     pub active_expire: std::sync::atomic::AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: std::sync::atomic::AtomicBool,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: whether scripts may call DEBUG.
+    pub called_by_scripts: std::sync::atomic::AtomicBool,
     /// DEBUG QUICKLIST-PACKED-THRESHOLD, in bytes.
     pub plain_elements: std::sync::atomic::AtomicUsize,
 }
@@ -220,6 +222,7 @@ impl Instance {
             debug: DebugSwitches {
                 active_expire: true.into(),
                 cron_paused: false.into(),
+                called_by_scripts: false.into(),
                 plain_elements: list::Layout::PLAIN.into(),
             },
         }))

@@ -48,6 +48,7 @@ pub mod latency;
 pub mod list;
 pub mod memory;
 pub mod monitor;
+pub mod named;
 pub mod object;
 pub mod pubsub;
 pub mod random;

@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::blocking::Patience;
 use super::{Call, Command, Error, Flags, Group, Instance, Outcome};
 use crate::clients::{Client, Kind};
 use crate::protocol::{Request, inline};
@@ -28,7 +27,7 @@ pub const COMMANDS: &[Command] = &[Command {
 }];
 
 fn monitor(call: &mut Call<'_>) -> Outcome {
-    if call.patience == Patience::Hurries {
+    if call.is_nested() {
         return Err(Error::text(
             "ERR MONITOR isn't allowed for DENY BLOCKING client",
         ));

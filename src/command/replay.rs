@@ -131,7 +131,8 @@ impl<'a> Replay<'a> {
         if let Some(transaction) = &mut self.client.transaction
             && !entry.row.flags.contains(Flags::NOT_QUEUED)
         {
-            transaction::queue(transaction, entry, &Prepared::new(request, Some(entry)));
+            let prepared = Prepared::new(request, Some(entry));
+            transaction::queue(transaction, entry, &prepared, entry.row.flags);
             transaction.writes = true;
             return Ok(None);
         }

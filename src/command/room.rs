@@ -4,9 +4,9 @@
 //! limit was lowered or a giant value came, it evicts for what it brings and leaves the rest to the background, so
 //! that nobody waits for a gigabyte to go. Only where nothing may go, commands that may use more memory are refused.
 
-use super::Flags;
 use super::dispatch::Batch;
 use super::registry::Entry;
+use super::{Flags, script};
 use crate::clients::Client;
 use crate::config::{Config, EvictionPolicy, MemoryLimit};
 use crate::keyspace::Keyspace;
@@ -89,7 +89,18 @@ impl Batch<'_> {
             .invalidations
             .take_own(&mut client.pushes);
         client.has_no_room = end == End::Nobody;
-        client.has_no_room && needs_memory(client, entry)
+        client.has_no_room && self.needs_memory(client, entry, request)
+    }
+
+    /// Whether a command may not run when there is no memory. Neither may anything be queued then, nor a queue with such a
+    /// command be run.
+    fn needs_memory(&self, client: &Client, entry: &Entry, request: Request<'_>) -> bool {
+        let flags = script::flags(self.instance, entry.row, request);
+        match &client.transaction {
+            None => flags.contains(Flags::DENYOOM),
+            Some(transaction) if flags.contains(Flags::RUNS_QUEUE) => transaction.needs_memory,
+            Some(_) => !WAYS_OUT.contains(&entry.row.name),
+        }
     }
 
     fn make_room(&self, gauge: Gauge<'_>, request: Request<'_>) -> End {
@@ -123,15 +134,4 @@ impl Batch<'_> {
 fn cost(request: Request<'_>) -> u64 {
     let arguments = request.iter();
     arguments.map(|it| PER_ARGUMENT + it.len() as u64).sum()
-}
-
-/// Whether a command may not run when there is no memory. Neither may anything be queued then, nor a queue with such a
-/// command be run.
-fn needs_memory(client: &Client, entry: &Entry) -> bool {
-    let flags = entry.row.flags;
-    match &client.transaction {
-        None => flags.contains(Flags::DENYOOM),
-        Some(transaction) if flags.contains(Flags::RUNS_QUEUE) => transaction.needs_memory,
-        Some(_) => !WAYS_OUT.contains(&entry.row.name),
-    }
 }

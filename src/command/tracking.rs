@@ -283,10 +283,16 @@ impl Batch<'_> {
 /// Gives up at most so many tracked keys, if there are more than there may be, as if they had changed. No shard may be locked.
 pub fn trim(instance: &Instance, invalidations: &Invalidations, most: usize) {
     let limit = instance.config.load().clients.tracking_table_max_keys;
-    let is_over = || instance.tracking.total().keys as u64 > limit;
-    if limit == 0 || !is_over() {
-        return;
+    if limit > 0 && instance.tracking.total().keys as u64 > limit {
+        // Whose command it is that there are too many does not matter: it hears of it like everybody.
+        let author = invalidations.act_for(0);
+        trim_to(instance, invalidations, most, limit);
+        invalidations.act_for(author);
     }
+}
+
+fn trim_to(instance: &Instance, invalidations: &Invalidations, most: usize, limit: u64) {
+    let is_over = || instance.tracking.total().keys as u64 > limit;
     let keyspace = &instance.keyspace;
     let start = fastrand::usize(..keyspace.shards());
     let (mut given_up, mut in_vain) = (0, 0);

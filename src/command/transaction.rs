@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 
 use super::blocking::Patience;
 use super::call::{Call, KeyHashes};
-use super::dispatch::{Batch, CHANGES, Prepared, may_change_config};
+use super::dispatch::{Batch, Prepared, may_change_config};
 use super::locks::{self, Needs};
 use super::monitor;
 use super::registry::Entry;
@@ -94,10 +94,15 @@ fn multi(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Adds a command to a transaction. Nothing more is kept of one that will be refused.
-pub(super) fn queue(transaction: &mut Transaction, entry: &Entry, prepared: &Prepared<'_>) {
-    let flags = entry.row.flags;
-    transaction.writes |= flags.intersects(CHANGES);
+/// Adds a command, which counts as one with these flags, to a transaction. Nothing more is kept of one that will be refused.
+pub(super) fn queue(
+    transaction: &mut Transaction,
+    entry: &Entry,
+    prepared: &Prepared<'_>,
+    flags: Flags,
+) {
+    transaction.writes |= flags.contains(Flags::WRITE);
+    transaction.is_replicated |= flags.contains(Flags::MAY_REPLICATE);
     transaction.needs_memory |= flags.contains(Flags::DENYOOM);
     if transaction.refused {
         return;

@@ -128,9 +128,14 @@ impl<'a> Db<'a> {
 
     /// Looks at a key of which others may be looked at the same time, and leaves no trace: neither is a dead key removed.
     pub fn view(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let table = self.locked.shard_ref(key).table(self.index)?;
-        let entry = table.get(table.find(key.hash, key.bytes)?);
+        let entry = self.even_dead(key)?;
         (!is_dead(entry, self.moment.now)).then_some(entry)
+    }
+
+    /// As [`Db::view`], but a key whose time is over is still there.
+    pub fn even_dead(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let table = self.locked.shard_ref(key).table(self.index)?;
+        Some(table.get(table.find(key.hash, key.bytes)?))
     }
 
     /// Looks at a key and counts a hit or a miss, but records no access.

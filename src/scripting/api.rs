@@ -4,10 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mlua::{Function, IntoLua, Lua, LuaString, MultiValue, Table, Value, Variadic};
-use tracing::{Level, debug, info, trace, warn};
 
 use super::host::{self, Refusal};
 use super::limit;
+use super::log::Line;
 use super::random::{self, Random};
 use super::reply;
 use super::thrown::{self, Thrown, message};
@@ -312,13 +312,6 @@ fn log(lua: &Lua, words: &[Value]) -> mlua::Result<Value> {
     let Some(level) = lua.coerce_number(level.clone())? else {
         return Err(Thrown::error("ERR First argument must be a number (log level).").into());
     };
-    let level = match level as i64 {
-        0 => Level::TRACE,
-        1 => Level::DEBUG,
-        2 => Level::INFO,
-        3 => Level::WARN,
-        _ => return Err(Thrown::error("ERR Invalid debug level.").into()),
-    };
     let mut text = String::new();
     for (place, part) in parts.iter().enumerate() {
         if let Some(part) = lua.coerce_string(part.clone())? {
@@ -328,11 +321,10 @@ fn log(lua: &Lua, words: &[Value]) -> mlua::Result<Value> {
             text.push_str(&part.to_string_lossy());
         }
     }
-    match level {
-        Level::TRACE => trace!("{text}"),
-        Level::DEBUG => debug!("{text}"),
-        Level::INFO => info!("{text}"),
-        _ => warn!("{text}"),
+    let line =
+        Line::new(level as i64, text).ok_or_else(|| Thrown::error("ERR Invalid debug level."))?;
+    match host::ask_for("redis.log", |host| host.log(line))? {
+        Ok(()) => Ok(Value::Nil),
+        Err(end) => Err(Thrown::End(end).into()),
     }
-    Ok(Value::Nil)
 }

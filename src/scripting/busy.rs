@@ -6,19 +6,60 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use thiserror::Error;
+
+use crate::protocol::{OwnedRequest, Request};
 
 /// A script that was declared.
 #[derive(Debug)]
 pub struct Declared {
     is_function: bool,
+    name: String,
+    request: OwnedRequest,
+    began: Instant,
     has_written: AtomicBool,
     is_killed: AtomicBool,
 }
 
 impl Declared {
+    /// A script, or a function, of this name, which was called by `request` and has run since `began`.
+    pub fn new(is_function: bool, name: String, request: Request<'_>, began: Instant) -> Declared {
+        Declared {
+            is_function,
+            name,
+            request: request.into(),
+            began,
+            has_written: AtomicBool::new(false),
+            is_killed: AtomicBool::new(false),
+        }
+    }
+
+    /// The name of the function, or the SHA1 of the script.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What called it.
+    pub fn request(&self) -> Request<'_> {
+        self.request.as_request()
+    }
+
+    /// How long it has run.
+    pub fn duration(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// What everybody is told while it runs.
+    pub fn error(&self) -> BusyError {
+        match self.is_function {
+            true => BusyError::Function,
+            false => BusyError::Script,
+        }
+    }
+
     /// Takes note that it may have changed something.
     pub fn set_written(&self) {
         self.has_written.store(true, Relaxed);
@@ -88,22 +129,19 @@ impl Busy {
     /// The error that names the script which was declared first.
     #[cold]
     pub fn error(&self) -> BusyError {
-        match self.declared.lock().first() {
-            Some(script) if script.is_function => BusyError::Function,
-            _ => BusyError::Script,
-        }
+        let first = self.first();
+        first.map_or(BusyError::Script, |script| script.error())
+    }
+
+    /// The script that was declared first, of those that still run.
+    pub fn first(&self) -> Option<Arc<Declared>> {
+        self.declared.lock().first().cloned()
     }
 
     /// Declares a script.
-    pub fn declare(&self, is_function: bool, has_written: bool) -> Arc<Declared> {
-        let script = Arc::new(Declared {
-            is_function,
-            has_written: has_written.into(),
-            is_killed: AtomicBool::new(false),
-        });
-        self.declared.lock().push(Arc::clone(&script));
+    pub fn declare(&self, script: &Arc<Declared>) {
+        self.declared.lock().push(Arc::clone(script));
         self.count.fetch_add(1, Relaxed);
-        script
     }
 
     /// Forgets a script that has ended.
@@ -127,10 +165,8 @@ impl Busy {
         if killable.peek().is_none() {
             return Err(if first.has_written.load(Relaxed) {
                 KillError::Written
-            } else if first.is_function {
-                BusyError::Function.into()
             } else {
-                BusyError::Script.into()
+                first.error().into()
             });
         }
         killable.for_each(|script| script.is_killed.store(true, Relaxed));
@@ -154,13 +190,20 @@ mod tests {
         let busy = Busy::default();
         assert_eq!(busy.refusal(), None);
         assert_eq!(busy.kill(false), Err(KillError::NotBusy));
-        let script = busy.declare(false, false);
+        let declare = || {
+            let request = OwnedRequest::from_iter([&b"EVAL"[..]]);
+            let script = Declared::new(false, String::new(), request.as_request(), Instant::now());
+            let script = Arc::new(script);
+            busy.declare(&script);
+            script
+        };
+        let script = declare();
         assert_eq!(busy.refusal(), Some(BusyError::Script));
         assert_eq!(busy.kill(true), Err(BusyError::Script.into()));
         assert!(!script.is_killed());
         script.set_written();
         assert_eq!(busy.kill(false), Err(KillError::Written));
-        let other = busy.declare(false, false);
+        let other = declare();
         assert_eq!(busy.kill(false), Ok(()));
         assert!(other.is_killed() && !script.is_killed());
         busy.end(&script);

@@ -302,12 +302,16 @@ pub struct Returned {
 }
 
 impl Returned {
-    /// Writes it as a reply.
+    /// Writes it as a reply; `on_error` is told of every error inside it.
     ///
     /// # Errors
     /// The error, if the script returned one; nothing is written then.
-    pub fn write(&self, reply: &mut Reply<'_>) -> Result<(), ErrorReply> {
-        reply::write(reply, &self.value, self.version)
+    pub fn write(
+        &self,
+        reply: &mut Reply<'_>,
+        on_error: &mut dyn FnMut(&ErrorReply),
+    ) -> Result<(), ErrorReply> {
+        reply::write(reply, &self.value, self.version, on_error)
     }
 }
 

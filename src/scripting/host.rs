@@ -5,6 +5,7 @@
 
 use scoped_tls_hkt::scoped_thread_local;
 
+use super::log::Line;
 use super::thrown::Thrown;
 use crate::protocol::{Request, Version};
 
@@ -26,6 +27,12 @@ pub trait Host {
 
     /// Whether what the commands from now on do is to be repeated in the append-only file.
     fn set_repeated(&mut self, repeated: bool);
+
+    /// Writes a line to the server's log.
+    ///
+    /// # Errors
+    /// When the script does not go on.
+    fn log(&mut self, line: Line) -> Result<(), Refusal>;
 
     /// Called again and again while the script runs; what it answers ends the script.
     fn look_around(&mut self) -> Option<Refusal>;

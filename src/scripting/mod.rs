@@ -7,7 +7,7 @@
 //! - [`functions`] is the catalogue of function libraries, and `shelf` what these have made in one state;
 //! - [`reply`] turns replies into Lua values and back; [`thrown`] is how errors pass through Lua;
 //! - [`host`] is what a running script asks of the server: the rooms above implement it;
-//! - [`busy`] knows the scripts that run for too long;
+//! - [`busy`] knows the scripts that run for too long; [`log`] is what they write to the server's log;
 //! - [`random`] is the generator behind `math.random`.
 //!
 //! Knows no commands, locks or sockets.
@@ -20,6 +20,7 @@ pub mod functions;
 pub mod host;
 pub mod libraries;
 mod limit;
+pub mod log;
 pub mod random;
 pub mod reply;
 mod sandbox;

@@ -146,17 +146,28 @@ pub struct ErrorReply {
     pub is_counted: bool,
 }
 
-/// Writes what a script returned. `version` is the one that the script chose: in the older one truth is a number.
+/// Writes what a script returned. `version` is the one that the script chose: in the older one truth is a number. `on_error` is told of
+/// every error inside it.
 ///
 /// # Errors
 /// The error, if it returned one; nothing is written then.
-pub fn write(reply: &mut Reply<'_>, value: &Value, version: Version) -> Result<(), ErrorReply> {
+pub fn write(
+    reply: &mut Reply<'_>,
+    value: &Value,
+    version: Version,
+    on_error: &mut dyn FnMut(&ErrorReply),
+) -> Result<(), ErrorReply> {
     if let Value::Table(table) = value
         && let Some(error) = error_of(table)
     {
         return Err(error);
     }
-    write_nested(reply, value, version, 0);
+    let mut writer = Writer {
+        reply,
+        version,
+        on_error,
+    };
+    writer.nested(value, 0);
     Ok(())
 }
 
@@ -172,22 +183,112 @@ pub fn error_of(table: &Table) -> Option<ErrorReply> {
     })
 }
 
-fn write_nested(reply: &mut Reply<'_>, value: &Value, version: Version, depth: usize) {
-    if depth > MAX_DEPTH {
-        return reply.error("ERR reached lua stack limit");
-    }
-    match value {
-        Value::String(text) => reply.bulk(&text.as_bytes()),
-        Value::Integer(number) => reply.int(*number),
-        Value::Number(number) => reply.int(whole(*number)),
-        Value::Boolean(truth) if version == Version::Resp3 => reply.boolean(*truth),
-        Value::Boolean(true) => reply.int(1),
-        Value::Table(table) => {
-            if write_table(reply, table, version, depth).is_err() {
-                reply.error("ERR reached lua stack limit");
-            }
+/// Writes a value and those inside it.
+struct Writer<'r, 'a> {
+    reply: &'r mut Reply<'a>,
+    version: Version,
+    on_error: &'r mut dyn FnMut(&ErrorReply),
+}
+
+impl Writer<'_, '_> {
+    fn nested(&mut self, value: &Value, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.error(&too_deep());
         }
-        _ => reply.null(),
+        match value {
+            Value::String(text) => self.reply.bulk(&text.as_bytes()),
+            Value::Integer(number) => self.reply.int(*number),
+            Value::Number(number) => self.reply.int(whole(*number)),
+            Value::Boolean(truth) if self.version == Version::Resp3 => self.reply.boolean(*truth),
+            Value::Boolean(true) => self.reply.int(1),
+            Value::Table(table) => {
+                if self.table(table, depth).is_err() {
+                    self.error(&too_deep());
+                }
+            }
+            _ => self.reply.null(),
+        }
+    }
+
+    fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
+        if let Some(error) = error_of(table) {
+            self.error(&error);
+            return Ok(());
+        }
+        if let Value::String(status) = table.raw_get("ok")? {
+            let status = status.as_bytes();
+            self.reply
+                .status(status.split(|&byte| byte == 0).next().unwrap_or_default());
+            return Ok(());
+        }
+        match table.raw_get("double")? {
+            Value::Number(double) => {
+                self.reply.double(double);
+                return Ok(());
+            }
+            Value::Integer(double) => {
+                self.reply.double(double as f64);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if let Value::String(digits) = table.raw_get("big_number")? {
+            let digits = digits.to_string_lossy().replace(['\r', '\n'], " ");
+            self.reply.big_number(&digits);
+            return Ok(());
+        }
+        if let Value::Table(verbatim) = table.raw_get("verbatim_string")?
+            && let Value::String(format) = verbatim.raw_get("format")?
+            && let Value::String(string) = verbatim.raw_get("string")?
+        {
+            self.reply
+                .verbatim(&format.to_string_lossy(), &string.as_bytes());
+            return Ok(());
+        }
+        if let Value::Table(map) = table.raw_get("map")? {
+            let (begin, mut len) = (self.reply.deferred(), 0);
+            map.for_each(|key: Value, value: Value| {
+                self.nested(&key, depth + 1);
+                self.nested(&value, depth + 1);
+                len += 1;
+                Ok(())
+            })?;
+            self.reply.end_map(begin, len);
+            return Ok(());
+        }
+        if let Value::Table(set) = table.raw_get("set")? {
+            let (begin, mut len) = (self.reply.deferred(), 0);
+            set.for_each(|member: Value, _: Value| {
+                self.nested(&member, depth + 1);
+                len += 1;
+                Ok(())
+            })?;
+            self.reply.end_set(begin, len);
+            return Ok(());
+        }
+        let (begin, mut len) = (self.reply.deferred(), 0);
+        loop {
+            let element: Value = table.raw_get(len + 1)?;
+            if element.is_nil() {
+                break;
+            }
+            self.nested(&element, depth + 1);
+            len += 1;
+        }
+        self.reply.end_array(begin, len);
+        Ok(())
+    }
+
+    fn error(&mut self, error: &ErrorReply) {
+        self.reply.error_bytes(&error.text);
+        (self.on_error)(error);
+    }
+}
+
+fn too_deep() -> ErrorReply {
+    ErrorReply {
+        text: b"ERR reached lua stack limit".to_vec(),
+        is_counted: false,
     }
 }
 
@@ -198,76 +299,4 @@ fn whole(number: f64) -> i64 {
     } else {
         i64::MIN
     }
-}
-
-fn write_table(
-    reply: &mut Reply<'_>,
-    table: &Table,
-    version: Version,
-    depth: usize,
-) -> mlua::Result<()> {
-    if let Some(error) = error_of(table) {
-        reply.error_bytes(&error.text);
-        return Ok(());
-    }
-    if let Value::String(status) = table.raw_get("ok")? {
-        let status = status.as_bytes();
-        reply.status(status.split(|&byte| byte == 0).next().unwrap_or_default());
-        return Ok(());
-    }
-    match table.raw_get("double")? {
-        Value::Number(double) => {
-            reply.double(double);
-            return Ok(());
-        }
-        Value::Integer(double) => {
-            reply.double(double as f64);
-            return Ok(());
-        }
-        _ => {}
-    }
-    if let Value::String(digits) = table.raw_get("big_number")? {
-        let digits = digits.to_string_lossy().replace(['\r', '\n'], " ");
-        reply.big_number(&digits);
-        return Ok(());
-    }
-    if let Value::Table(verbatim) = table.raw_get("verbatim_string")?
-        && let Value::String(format) = verbatim.raw_get("format")?
-        && let Value::String(string) = verbatim.raw_get("string")?
-    {
-        reply.verbatim(&format.to_string_lossy(), &string.as_bytes());
-        return Ok(());
-    }
-    if let Value::Table(map) = table.raw_get("map")? {
-        let (begin, mut len) = (reply.deferred(), 0);
-        map.for_each(|key: Value, value: Value| {
-            write_nested(reply, &key, version, depth + 1);
-            write_nested(reply, &value, version, depth + 1);
-            len += 1;
-            Ok(())
-        })?;
-        reply.end_map(begin, len);
-        return Ok(());
-    }
-    if let Value::Table(set) = table.raw_get("set")? {
-        let (begin, mut len) = (reply.deferred(), 0);
-        set.for_each(|member: Value, _: Value| {
-            write_nested(reply, &member, version, depth + 1);
-            len += 1;
-            Ok(())
-        })?;
-        reply.end_set(begin, len);
-        return Ok(());
-    }
-    let (begin, mut len) = (reply.deferred(), 0);
-    loop {
-        let element: Value = table.raw_get(len + 1)?;
-        if element.is_nil() {
-            break;
-        }
-        write_nested(reply, &element, version, depth + 1);
-        len += 1;
-    }
-    reply.end_array(begin, len);
-    Ok(())
 }

@@ -211,22 +211,27 @@ end
 
 -- Functions that could run for too long, or away with the machine's stack.
 
-local MAX_RESULTS = 7900
+local MAX_SLOTS = 8000
 
-function globals.unpack(t, first, last)
+function globals.unpack(t, ...)
   if type(t) ~= 'table' then
     bad(1, 'unpack', 'table', t)
   end
-  local from, to = tonumber(first or 1), tonumber(last or #t)
-  if from and to then
-    -- As the interpreter cuts them off.
-    from, to = floor(from), floor(to)
-    if to - from >= MAX_RESULTS or from < -2 ^ 31 or to >= 2 ^ 31 then
-      fail('too many results to unpack')
-    end
-    return unpack(t, from, to)
+  local first, last = ...
+  if first ~= nil and not tonumber(first) then
+    bad(2, 'unpack', 'number', first)
   end
-  return unpack(t, first, last)
+  if last ~= nil and not tonumber(last) then
+    bad(3, 'unpack', 'number', last)
+  end
+  -- As the interpreter cuts them off.
+  local from, to = floor(first or 1), floor(last or #t)
+  -- Arguments and results share the interpreter's stack.
+  local slots = 1 + select('#', ...) + to - from + 1
+  if not (slots <= MAX_SLOTS and from >= -2 ^ 31 and to < 2 ^ 31) then
+    fail('too many results to unpack')
+  end
+  return unpack(t, ...)
 end
 
 local rep = string.rep

@@ -5,6 +5,7 @@
 use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
 
 use super::engine;
+use super::host::Refusal;
 use super::libraries;
 use super::thrown::{self, Thrown, message};
 
@@ -171,9 +172,12 @@ fn visible(lua: &Lua, value: Value) -> mlua::Result<Result<Value, Thrown>> {
 }
 
 /// Handles the error that ends a script, while the script's frames are still there: makes it a table with the place where it arose.
-/// The end that was asked for passes.
+/// A script that is to start over just ends.
 fn explain(lua: &Lua, value: Value) -> mlua::Result<Value> {
     let table = match visible(lua, value.clone())? {
+        Err(Thrown::End(Refusal::Killed(text))) => {
+            thrown::table(lua, format!("ERR {text}").as_bytes(), false)?
+        }
         Err(_) => return Ok(value),
         Ok(Value::Table(table)) => table,
         Ok(other) => {

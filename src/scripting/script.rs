@@ -42,6 +42,14 @@ pub const FLAG_NAMES: &[(&str, ScriptFlags)] = &[
 ];
 
 impl ScriptFlags {
+    /// What a source says of itself.
+    ///
+    /// # Errors
+    /// When its first line is one for programs, and not as it should be.
+    pub fn of(body: &[u8]) -> Result<ScriptFlags, HeaderError> {
+        Ok(header(body)?.0)
+    }
+
     /// The flag of this name.
     pub fn by_name(name: &[u8]) -> Option<ScriptFlags> {
         let mut flags = FLAG_NAMES.iter();
@@ -133,6 +141,7 @@ pub fn parse_sha(text: &[u8]) -> Option<Sha> {
     Some(sha)
 }
 
+/// What the first line of a source says, and where the part for Lua begins.
 fn header(body: &[u8]) -> Result<(ScriptFlags, usize), HeaderError> {
     if !body.starts_with(b"#!") {
         return Ok((ScriptFlags::UNSAID, 0));

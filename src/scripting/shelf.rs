@@ -15,6 +15,7 @@ use mlua::{Function, Lua, LuaString, Table, Value, Variadic};
 use super::engine::compile;
 use super::functions::{Catalogue, Declaration, Header, Library, LibraryError, is_name};
 use super::host::{self, Host, Refusal};
+use super::log::Line;
 use super::reply;
 use super::sandbox::Sandbox;
 use super::script::ScriptFlags;
@@ -177,6 +178,11 @@ impl Host for Loading {
     }
 
     fn set_repeated(&mut self, _: bool) {}
+
+    fn log(&mut self, line: Line) -> Result<(), Refusal> {
+        line.write();
+        Ok(())
+    }
 
     fn look_around(&mut self) -> Option<Refusal> {
         let is_over = self.end.is_some_and(|end| Instant::now() > end);

@@ -28,7 +28,6 @@ use super::stream::Stream;
 use super::worker::{Scratch, Worker};
 use crate::clients::{Client, Footprint};
 use crate::command::dispatch::{Batch, Flow, GROUP, Prepared};
-use crate::command::instance::unix_millis;
 use crate::protocol::{
     Limits, OwnedRequest, Parser, ProtocolError, Reply, Request, Span, Step, inline,
 };
@@ -103,10 +102,7 @@ impl Connection {
             }
             turn = match turn {
                 Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
-                Turn::Postponed => {
-                    self.wait_for_resume().await;
-                    self.run_kept()
-                }
+                Turn::Postponed => self.wait_for_resume().await,
                 Turn::Blocked => self.wait_for_answer().await,
                 Turn::Backlogged => {
                     self.wait_for_reader().await;
@@ -511,15 +507,6 @@ impl Connection {
         }
         self.local.kill();
         Poll::Ready(())
-    }
-
-    /// Waits until clients are no longer paused, or this one is killed.
-    async fn wait_for_resume(&mut self) {
-        let worker = Rc::clone(&self.worker);
-        self.client.handle.blocked.store(true, Relaxed);
-        let resume = pin!(worker.instance.pause.ended(unix_millis));
-        self.attend(resume).await;
-        self.client.handle.blocked.store(false, Relaxed);
     }
 
     /// Waits until the disk has what the client wrote, or the client is killed.

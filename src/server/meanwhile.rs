@@ -15,8 +15,11 @@ use nix::sys::socket::{MsgFlags, recv};
 use super::local::Local;
 use super::worker::Worker;
 use crate::clients::{Handle, socket};
-use crate::command::Flags;
+use crate::command::function::write_stats;
 use crate::command::instance::{Save, Shutdown};
+use crate::command::named::named;
+use crate::command::registry::Entry;
+use crate::command::{Error, Flags};
 use crate::protocol::{Limits, Parser, Reply, Request, Step, Version};
 
 /// How often to look at the sockets.
@@ -73,7 +76,8 @@ impl Worker {
             let Ok(Step::Ready { end }) = step else {
                 return;
             };
-            let Answer::Reply(reply) = self.answer(Request::new(&buffer[..end], &spans)) else {
+            let request = Request::new(&buffer[..end], &spans);
+            let Answer::Reply(reply) = self.answer(request, handle.version()) else {
                 return;
             };
             if recv(handle.descriptor, &mut buffer[..end], flags) != Ok(end)
@@ -84,27 +88,30 @@ impl Worker {
         }
     }
 
-    fn answer(&self, request: Request<'_>) -> Answer {
+    fn answer(&self, request: Request<'_>, version: Version) -> Answer {
         let instance = &self.instance;
         let mut out = Vec::new();
-        let mut reply = Reply::new(&mut out, Version::Resp2);
-        let Some(entry) = instance.commands.find(request.arg(0)) else {
-            return Answer::Wait;
+        let mut reply = Reply::new(&mut out, version);
+        let entry = match named(instance.commands.find(request.arg(0)), request) {
+            Ok(entry) => entry,
+            Err((error, entry)) => return self.refuse(entry, &error, version),
         };
         let word = request.get(1);
-        let entry = word
-            .and_then(|word| entry.subcommand(word))
-            .unwrap_or(entry);
         let kills = |is_function| match instance.busy.kill(is_function) {
             Ok(()) => "+OK\r\n".to_owned(),
             Err(error) => format!("-{error}\r\n"),
         };
         match (&entry.full_name[..], word) {
-            ("script|kill", _) if request.len() == 2 => {
+            ("script|kill", _) => {
                 return Answer::Reply(kills(false).into_bytes());
             }
-            ("function|kill", _) if request.len() == 2 => {
+            ("function|kill", _) => {
                 return Answer::Reply(kills(true).into_bytes());
+            }
+            ("function|stats", _) => {
+                let Err(_) = write_stats(instance, &mut reply) else {
+                    return Answer::Reply(out);
+                };
             }
             ("shutdown", Some(word)) if word.eq_ignore_ascii_case(b"nosave") => {
                 let shutdown = Shutdown {
@@ -120,11 +127,21 @@ impl Worker {
             _ if entry.row.flags.contains(Flags::ALLOW_BUSY) => return Answer::Wait,
             _ => {}
         }
-        let error = instance.busy.error().to_string();
-        self.stats().by_command[entry.id].rejected.add(1);
+        self.refuse(Some(entry), &instance.busy.error().into(), version)
+    }
+
+    fn refuse(&self, entry: Option<&Entry>, error: &Error, version: Version) -> Answer {
+        if let Some(entry) = entry {
+            self.stats().by_command[entry.id].rejected.add(1);
+        }
         self.stats().errors.add(1);
-        instance.telemetry.count_error(&error);
-        reply.error(&error);
+        self.instance.telemetry.count_error(&error.to_string());
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, version);
+        match error {
+            Error::Quoting(text) => reply.error_bytes(text),
+            other => reply.error(other.to_string()),
+        }
         Answer::Reply(out)
     }
 }

@@ -135,6 +135,26 @@ fn the_same_is_shown_as_by_redis() {
         ("a", "CLIENT REPLY ON"),
         ("a", "RESET"),
         ("a", "DEL foo other"),
+        // Scripts, and behind each what it called.
+        (
+            "a",
+            "EVAL return(redis.call('set',KEYS[1],ARGV[1])) 1 foo bar",
+        ),
+        (
+            "a",
+            "EVAL redis.call('select',5);redis.call('get','foo');redis.pcall('nosuch');redis.pcall('get');return(redis.pcall('incr','foo')) 0",
+        ),
+        ("b", "EVAL_RO return(redis.call('get','foo')) 0"),
+        ("b", "EVAL redis.call('get','foo');error('x') 0"),
+        ("b", "EVAL nonsense 0"),
+        ("b", "SCRIPT LOAD return(redis.call('ping'))"),
+        ("b", "EVALSHA 15c11b218207eaa8f2aed51945f52175cbded9e3 0"),
+        ("a", "MULTI"),
+        ("a", "GET foo"),
+        ("a", "EVAL return(redis.call('get',KEYS[1])) 1 foo"),
+        ("a", "PUBLISH channel x"),
+        ("a", "BLPOP nothing 0"),
+        ("a", "EXEC"),
         ("a", "QUIT"),
     ];
     let mut requests: Vec<(&str, Vec<Vec<u8>>)> = lines

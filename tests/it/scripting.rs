@@ -50,6 +50,58 @@ fn scripts_answer_what_the_reference_answers() {
             &["0"],
         ),
         ("return unknown", &["0"]),
+        // Members of a set come in the order of their bytes, whatever the set's own is.
+        (
+            "redis.call('sadd', 'set', 'b', 'a', 'aa', 'B', '1', 'azz') return redis.call('sort', 'set', 'by', 'nosort', 'get', '#')",
+            &["0"],
+        ),
+        (
+            "return redis.call('sort', 'set', 'by', 'nosort', 'limit', 1, 2, 'desc')",
+            &["0"],
+        ),
+        // As many values as the interpreter's stack holds.
+        (
+            "local t = {} for i = 1, 7999 do t[i] = i end return redis.call('lpush', 'long', unpack(t))",
+            &["0"],
+        ),
+        (
+            "local t = {} for i = 1, 7998 do t[i] = i end return select('#', unpack(t, 1))",
+            &["0"],
+        ),
+        (
+            "local t = {} for i = 1, 7997 do t[i] = i end return select('#', unpack(t, 1, 7997))",
+            &["0"],
+        ),
+        (
+            "local t = {} for i = 1, 8000 do t[i] = i end return select('#', unpack(t))",
+            &["0"],
+        ),
+        (
+            "local t = {} for i = 1, 7999 do t[i] = i end return select('#', unpack(t, 1))",
+            &["0"],
+        ),
+        ("return {unpack({1, 2, 3}, 0.9, 2.9)}", &["0"]),
+        ("return {unpack({1, 2, 3}, '2')}", &["0"]),
+        ("return {unpack({1, 2, 3}, -1, 1)}", &["0"]),
+        ("local a = unpack({1, 2, 3}, false) return a", &["0"]),
+        ("local a = unpack({1, 2, 3}, 1, {}) return a", &["0"]),
+        ("return {unpack({1, 2, 3}, nil, 2)}", &["0"]),
+        ("local a = unpack('x') return a", &["0"]),
+        (
+            "return {redis.acl_check_cmd('get', 'k'), redis.acl_check_cmd('SET', 'k', 'v'), redis.acl_check_cmd('debug', 'sleep')}",
+            &["0"],
+        ),
+        ("return redis.acl_check_cmd('config', 'get', 'x')", &["0"]),
+        ("return redis.acl_check_cmd('get')", &["0"]),
+        ("return redis.acl_check_cmd('nosuch')", &["0"]),
+        ("return redis.acl_check_cmd('config', 'nosuch')", &["0"]),
+        ("return redis.acl_check_cmd('config')", &["0"]),
+        ("return redis.acl_check_cmd()", &["0"]),
+        ("return redis.acl_check_cmd({})", &["0"]),
+        (
+            "local ok, e = pcall(redis.acl_check_cmd, 'nosuch') return {tostring(ok), e}",
+            &["0"],
+        ),
         ("unknown = 1", &["0"]),
         ("redis.call = nil", &["0"]),
         ("string.x = 1", &["0"]),
@@ -429,6 +481,71 @@ fn a_script_that_takes_too_much_ends_with_an_error() {
         ""
     );
     assert_eq!(client.line("PING").text(), "PONG");
+}
+
+#[test]
+fn debug_may_be_called_if_it_was_allowed() {
+    let servers = [Setup::minium(), Setup::redis()]
+        .map(|setup| setup.with("enable-debug-command", "yes").start());
+    let mut clients = servers.each_ref().map(Server::connect);
+    let kinds = [
+        "string", "integer", "double", "bignum", "null", "array", "set", "map", "attrib",
+        "verbatim", "true", "false", "nothing",
+    ];
+    let example = "redis.setresp(ARGV[2]) return redis.call('debug', 'protocol', ARGV[1])";
+    for allowed in ["0", "1"] {
+        for client in &mut clients {
+            client.line(&format!("DEBUG SET-DISABLE-DENY-SCRIPTS {allowed}"));
+        }
+        for (kind, version) in kinds.iter().flat_map(|kind| [(kind, "2"), (kind, "3")]) {
+            for inner in ["2", "3"] {
+                let [ours, theirs] = clients.each_mut().map(|client| {
+                    client.line(&format!("HELLO {version}"));
+                    eval(client, example, &["0", kind, inner])
+                });
+                assert_eq!(ours, theirs, "{kind} {inner} {version}");
+            }
+        }
+    }
+    // The time of a script stands still: a key that was there stays.
+    let sleep = "redis.call('set', KEYS[1], 'v', 'px', 5) redis.call('debug', 'sleep', 0.02) return redis.call('exists', KEYS[1])";
+    for client in &mut clients {
+        assert_eq!(eval(client, sleep, &["1", "k"]).int(), 1);
+        client.line("DEBUG SET-DISABLE-DENY-SCRIPTS 0");
+        refused(
+            &eval(client, example, &["0", "map", "3"]),
+            "ERR This Redis command is not allowed",
+        );
+    }
+}
+
+#[test]
+fn what_starts_over_is_logged_once() {
+    let server = Setup::minium()
+        .with("io-threads", "2")
+        .with("enable-debug-command", "yes")
+        .start();
+    let mut operator = server.connect();
+    let mut clients = [server.connect(), server.connect()];
+    let mut runs = 0;
+    wait_for("a script that started over", || {
+        operator.line("SCRIPT FLUSH");
+        operator.line("CONFIG RESETSTAT");
+        // It holds every shard when the script wants one.
+        clients[0].write(b"DEBUG SLEEP 0.05\r\n").expect("written");
+        let script = "redis.log(redis.LOG_WARNING, 'said' .. ARGV[1]) redis.call('ping') return redis.call('get', 'k')";
+        eval(&mut clients[1], script, &["0", " once"]);
+        clients[0].read();
+        runs += 1;
+        let info = operator.line("INFO commandstats").text();
+        info.contains("cmdstat_ping:calls=2,")
+    });
+    assert_eq!(server.log().matches("said once").count(), runs);
+    // One that says much may not start over, and is not kept waiting with it.
+    let script = "for i = 1, 2000 do redis.log(redis.LOG_WARNING, 'much' .. ('x'):rep(100)) end \
+                  redis.call('set', 'l', 1) redis.call('get', 'm') return 1";
+    assert_eq!(eval(&mut operator, script, &["0"]).int(), 1);
+    assert_eq!(server.log().matches("muchx").count(), 2000);
 }
 
 /// What was published of Lua in Redis, one attempt each; docs/scripting.md says what stands against it.

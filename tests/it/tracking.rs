@@ -518,6 +518,83 @@ fn no_more_is_remembered_than_may_be() {
 }
 
 #[test]
+fn what_scripts_read_and_write_is_told_of() {
+    let tracks = "HELLO 3; CLIENT TRACKING ON";
+    let reads = "EVAL return(redis.call('get',KEYS[1])) 1";
+    let writes = "EVAL return(redis.call('set',KEYS[1],1)) 1";
+    compare(
+        &["a", "b", "c"],
+        &[
+            ("a", tracks),
+            ("b", "HELLO 3; CLIENT TRACKING ON NOLOOP"),
+            ("c", "HELLO 3; CLIENT TRACKING ON BCAST"),
+            ("a", &format!("{reads} k")),
+            ("a", &format!("{writes} k")),
+            ("a", &format!("{reads} k")),
+            ("b", &format!("{reads} k")),
+            ("b", &format!("{writes} k")),
+            ("b", "EVAL return(redis.call('set','k',2)) 0"),
+            ("b", "FUNCTION FLUSH"),
+            (
+                "a",
+                "MULTI; EVAL return(redis.call('get',KEYS[1])) 1 m; GET n; EXEC",
+            ),
+            (
+                "b",
+                "MULTI; EVAL return(redis.call('mset','m',1,'n',2)) 0; EXEC",
+            ),
+            (
+                "a",
+                "EVAL_RO return(redis.call('mget',KEYS[1],KEYS[2])) 2 m n",
+            ),
+            (
+                "b",
+                "EVAL redis.call('del','m');redis.call('del','n');return(1) 0",
+            ),
+            // A script that fails has changed what it changed.
+            ("a", "GET k"),
+            ("b", "EVAL redis.call('set','k',3);error('x') 0"),
+        ],
+    );
+}
+
+#[test]
+fn what_a_served_wait_changes_is_told_of() {
+    for server in pair(|setup| setup) {
+        let (mut reader, mut waiter) = (modern(&server), modern(&server));
+        let mut pusher = server.connect();
+        for client in [&mut reader, &mut waiter] {
+            assert!(client.line("CLIENT TRACKING ON").is_ok());
+            client.line("LRANGE to 0 -1");
+        }
+        waiter
+            .write(b"BLMOVE from to LEFT RIGHT 0\r\n")
+            .expect("written");
+        wait_for("it to wait", || info(&mut pusher, "blocked_clients") == 1);
+        assert_eq!(pusher.line("RPUSH from x").int(), 1);
+        let told = push(&["invalidate", "to"]);
+        assert_eq!(reader.read(), told);
+        // Its own reply first.
+        assert_eq!(waiter.read().text(), "x");
+        assert_eq!(waiter.read(), told);
+    }
+}
+
+#[test]
+fn who_hears_nothing_of_itself_hears_what_is_remembered_no_longer() {
+    let server = Setup::minium().start();
+    let mut client = modern(&server);
+    client.line("CLIENT TRACKING ON NOLOOP");
+    client.line("MGET a b");
+    assert!(client.line("CONFIG SET tracking-table-max-keys 1").is_ok());
+    let told = client.read();
+    assert!(
+        [push(&["invalidate", "a"]), push(&["invalidate", "b"])].contains(&told),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn what_is_remembered_is_memory_that_comes_back() {
     let server = Setup::minium().start();
     let (mut client, mut operator) = (modern(&server), server.connect());

@@ -1,7 +1,9 @@
 //! Scripts: EVAL and its kin, and SCRIPT, which looks after the sources.
 //!
-//! - `run` is what a script sees of the server: its commands run under the locks that its own command took.
+//! - `run` is what a script sees of the server: its commands run under the locks that its own command took;
+//! - `flags` is what a call of a script counts as.
 
+mod flags;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -13,6 +15,7 @@ use super::{Call, Categories, Command, Error, Flags, Group, KeyFlags, KeySpec, O
 use crate::scripting::script::{parse_sha, sha_of};
 use crate::scripting::{Callee, Compiled, Engine, Failure, Script};
 
+pub use flags::flags;
 pub use run::{Rights, run};
 
 /// What all commands that run a script or a function have in common.

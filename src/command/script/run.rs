@@ -18,13 +18,18 @@ use crate::command::blocking::Patience;
 use crate::command::call::KeyHashes;
 use crate::command::locks::{Hashes, Needs};
 use crate::command::registry::Entry;
-use crate::command::{Call, Error, Flags, Outcome, monitor, save};
+use crate::command::{Call, Error, Flags, Instance, Outcome, monitor, save};
 use crate::keyspace::shard::Shard;
 use crate::keyspace::{Db, Key, meanwhile};
 use crate::protocol::{Reply, Request, Version};
 use crate::scripting::busy::Declared;
+use crate::scripting::log::Line;
+use crate::scripting::reply::ErrorReply;
 use crate::scripting::{Callee, Engine, Failure, Host, Refusal, ScriptFlags};
 use crate::telemetry::WorkerStats;
+
+/// A script that writes more to the log, in bytes, needs every shard, so that it cannot start over.
+const MAX_LOG: usize = 64 << 10;
 
 /// What a script or function may do.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +66,11 @@ pub fn run(
         begin_undo(call);
         let mut host = Run::new(call, rights, callee);
         let result = engine.run(callee, request, first..end, end..request.len(), &mut host);
-        host.end();
+        let starts_over = matches!(result, Err(Failure::StartOver));
+        host.end(starts_over);
         call.client.database = database;
         call.client.version = version;
-        if !matches!(result, Err(Failure::StartOver)) {
+        if !starts_over {
             break result;
         }
         for shard in call.db.locked.held() {
@@ -79,11 +85,25 @@ pub fn run(
         lock_all(call)?;
     };
     end_undo(call);
+    let (instance, stats) = (call.instance, call.stats);
+    let mut has_failed = false;
+    let mut on_error = |error: &ErrorReply| {
+        has_failed = true;
+        if !error.is_counted {
+            count(instance, stats, &error.text);
+        }
+    };
     match result {
-        Ok(returned) => returned.write(&mut call.reply).map_err(Failure::Error),
-        Err(failure) => Err(failure),
+        Ok(returned) => returned
+            .write(&mut call.reply, &mut on_error)
+            .map_err(Failure::Error)
+            .map_err(refused)?,
+        Err(failure) => return Err(refused(failure)),
     }
-    .map_err(refused)
+    if has_failed {
+        stats.by_command[call.command.id].failed.add(1);
+    }
+    Ok(())
 }
 
 /// Locks every shard, unless that is so. Those that are held are let go first, for the order of locks.
@@ -126,15 +146,6 @@ fn admit(call: &Call<'_>, mut rights: Rights) -> Result<Rights, Error> {
         rights.read_only = true;
         return Ok(rights);
     }
-    if let Some(error) = save::refusal(call.instance, call.config) {
-        return Err(match error {
-            Error::NotPersisted => Error::text(
-                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable \
-                 scripts are blocked. Use 'no-writes' flag for read only scripts.",
-            ),
-            other => other,
-        });
-    }
     if rights.read_only {
         return Err(Error::text(
             "ERR Can not execute a script with write flag using *_ro command.",
@@ -162,6 +173,8 @@ struct Run<'r, 'a> {
     threshold: Duration,
     declared: Option<Arc<Declared>>,
     callee: Callee<'r>,
+    /// Lines for the log, while it may have to start over and would write them twice.
+    log: Vec<Line>,
 }
 
 impl<'r, 'a> Run<'r, 'a> {
@@ -175,15 +188,23 @@ impl<'r, 'a> Run<'r, 'a> {
             threshold: Duration::from_millis(call.config.general.busy_reply_threshold),
             declared: None,
             callee,
+            log: Vec::new(),
             call,
         }
     }
 
-    /// To be called when the script has ended.
-    fn end(&mut self) {
+    /// To be called when the script has ended, or `starts_over`.
+    fn end(&mut self, starts_over: bool) {
+        if !starts_over {
+            self.write_log();
+        }
         if let Some(declared) = self.declared.take() {
             self.call.instance.busy.end(&declared);
         }
+    }
+
+    fn write_log(&mut self) {
+        self.log.drain(..).for_each(|line| line.write());
     }
 
     /// Tells everybody that the script runs for too long.
@@ -203,8 +224,13 @@ impl<'r, 'a> Run<'r, 'a> {
             "Slow script detected: still in execution after {elapsed} milliseconds. You can try killing the script using the \
              {command} command. Script name is: {name}."
         );
-        let busy = &self.call.instance.busy;
-        self.declared = Some(busy.declare(is_function, self.has_written));
+        let request = self.call.request;
+        let declared = Arc::new(Declared::new(is_function, name, request, self.began));
+        if self.has_written {
+            declared.set_written();
+        }
+        self.call.instance.busy.declare(&declared);
+        self.declared = Some(declared);
     }
 
     /// Sees to it that the shards which a command needs are held, and that what it changes can be undone.
@@ -232,10 +258,15 @@ impl<'r, 'a> Run<'r, 'a> {
             }
         }
         if locked.is_exclusive() {
-            // There will be no reason to undo.
-            end_undo(self.call);
+            self.is_final();
         }
         true
+    }
+
+    /// To be called when everything is locked: there will be no reason to undo.
+    fn is_final(&mut self) {
+        end_undo(self.call);
+        self.write_log();
     }
 
     /// Finds a command and decides whether the script may call it.
@@ -250,7 +281,8 @@ impl<'r, 'a> Run<'r, 'a> {
                 "ERR Wrong number of args calling Redis command from script",
             ));
         }
-        if row.flags.contains(Flags::NOSCRIPT) {
+        let may_debug = || self.call.instance.debug.called_by_scripts.load(Relaxed);
+        if row.flags.contains(Flags::NOSCRIPT) && !(row.name == "debug" && may_debug()) {
             return refuse(error("ERR This Redis command is not allowed from script"));
         }
         let may_change = Flags::WRITE.union(Flags::MAY_REPLICATE);
@@ -302,7 +334,7 @@ impl Host for Run<'_, '_> {
                 if let Some(entry) = entry {
                     stats.by_command[entry.id].rejected.add(1);
                 }
-                return Err(Refusal::Error(counted(self.call, &error)));
+                return Err(Refusal::Error(counted(instance, stats, &error)));
             }
         };
         // The command outlives the borrow of the script's host.
@@ -343,7 +375,7 @@ impl Host for Run<'_, '_> {
             config: call.config,
             stats,
             command: entry,
-            patience: Patience::Hurries,
+            patience: Patience::Scripted,
             hashes: KeyHashes::of(entry, &hashes),
         };
         let began = instance.telemetry.clock.raw();
@@ -363,12 +395,12 @@ impl Host for Run<'_, '_> {
         drop(inner);
         if let Err(error) = &outcome {
             out.clear();
-            let text = counted(self.call, error);
+            let text = counted(instance, stats, error);
             Reply::new(out, version).error_bytes(&text);
             stats.by_command[entry.id].failed.add(1);
         } else if out.first() == Some(&b'-') {
             let text = out[1..].split(|&byte| byte == b'\r').next();
-            count(self.call, text.unwrap_or_default());
+            count(instance, stats, text.unwrap_or_default());
             stats.by_command[entry.id].failed.add(1);
         }
         stats.by_command[entry.id].ran(ticks, is_tracked);
@@ -381,6 +413,23 @@ impl Host for Run<'_, '_> {
 
     fn set_repeated(&mut self, repeated: bool) {
         self.is_repeated = repeated;
+    }
+
+    fn log(&mut self, line: Line) -> Result<(), Refusal> {
+        let locked = &mut self.call.db.locked;
+        if locked.is_exclusive() {
+            line.write();
+            return Ok(());
+        }
+        let kept: usize = self.log.iter().map(Line::memory).sum();
+        self.log.push(line);
+        if kept > MAX_LOG {
+            if !locked.try_extend(None) {
+                return Err(Refusal::StartOver);
+            }
+            self.is_final();
+        }
+        Ok(())
     }
 
     fn look_around(&mut self) -> Option<Refusal> {
@@ -397,18 +446,17 @@ impl Host for Run<'_, '_> {
 }
 
 /// The text of an error, which is counted.
-fn counted(call: &Call<'_>, error: &Error) -> Vec<u8> {
+fn counted(instance: &Instance, stats: &WorkerStats, error: &Error) -> Vec<u8> {
     let text = match error {
         Error::Quoting(text) => text.clone(),
         other => other.to_string().into_bytes(),
     };
-    count(call, &text);
+    count(instance, stats, &text);
     text
 }
 
-fn count(call: &Call<'_>, text: &[u8]) {
-    let stats: &WorkerStats = call.stats;
+fn count(instance: &Instance, stats: &WorkerStats, text: &[u8]) {
     stats.errors.add(1);
     let text = String::from_utf8_lossy(text);
-    call.instance.telemetry.count_error(&text);
+    instance.telemetry.count_error(&text);
 }

@@ -12,6 +12,7 @@ mod pattern;
 
 use std::ops::Range;
 
+use super::blocking::Patience;
 use super::list::layout;
 use super::{Call, Categories, Command, Error, Flags, Group, KeyFlags, KeySpec, Outcome};
 use crate::keyspace::effects::Event;
@@ -86,13 +87,15 @@ fn sort_ro(call: &mut Call<'_>) -> Outcome {
 
 fn run(call: &mut Call<'_>, options: &Options<'_>) -> Outcome {
     let mut elements = Texts::default();
+    let in_script = call.patience == Patience::Scripted;
     let order = match call.db.read(call.key(1)) {
         None => Vec::new(),
         Some(entry) => {
             let source = Source::of(entry.value())?;
             let part = options.part(source.len());
-            // What is stored must not depend on the order in which a set happens to be.
-            if options.keeps_order && !(source.is_set() && options.store.is_some()) {
+            // What is stored, or what a script does, must not depend on the order in which a set happens to be.
+            let is_repeatable = options.store.is_some() || in_script;
+            if options.keeps_order && !(source.is_set() && is_repeatable) {
                 kept(&source, options, part, &mut elements)
             } else {
                 source.copy(0..source.len(), &mut elements);

@@ -1,9 +1,11 @@
-//! A connection whose call waits: it runs nothing else, but goes on reading, so that it hears when the client goes, and goes on
-//! sending what others have for it. While there is nothing of either, it lends its socket to whoever serves the call.
+//! A connection whose call waits, for others or for the end of a pause: it runs nothing else, but goes on reading, so that it hears
+//! when the client goes, and goes on sending what others have for it. While there is nothing of either, it lends its socket to whoever
+//! serves the call.
 
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use super::input::Input;
 use super::{Connection, Turn, Worker, shrink};
 use crate::clients::{Answer, Class, ReplyMode, Waiting};
 use crate::command::dispatch::Flow;
+use crate::command::instance::unix_millis;
 use crate::protocol::Parser;
 
 impl Connection {
@@ -54,6 +57,25 @@ impl Connection {
             Some(answer) => self.resume(&worker, answer),
             None => Turn::Closed,
         }
+    }
+
+    /// Waits until clients are no longer paused or this one is gone; then goes on with what it has sent.
+    pub(super) async fn wait_for_resume(&mut self) -> Turn {
+        let worker = Rc::clone(&self.worker);
+        self.client.handle.blocked.store(true, Relaxed);
+        let mut resume = pin!(worker.instance.pause.ended(unix_millis));
+        let is_gone = poll_fn(|cx| {
+            if self.poll_mail(cx).is_ready() || self.poll_ahead(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            resume.as_mut().poll(cx).map(|()| false)
+        })
+        .await;
+        self.client.handle.blocked.store(false, Relaxed);
+        if is_gone {
+            return Turn::Closed;
+        }
+        self.run_kept()
     }
 
     /// The answer to the client's call, if that waits.

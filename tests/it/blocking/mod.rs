@@ -522,3 +522,84 @@ fn waitaof_waits_for_the_disk() {
     assert_eq!(client.read().text(), refused);
     assert_eq!(client.line("WAITAOF 1 0 0").text(), refused);
 }
+
+#[test]
+fn a_key_that_is_restored_serves_who_waits() {
+    let answers = pair().map(|server| {
+        let mut client = server.connect();
+        let mut answers = Vec::new();
+        for (fill, wait) in [
+            ("RPUSH j a b", "BLPOP k 0"),
+            ("RPUSH j a b", "BLMOVE k l RIGHT LEFT 0"),
+            ("ZADD j 2 b 1 a", "BZPOPMIN k 0"),
+            ("ZADD j 2 b 1 a", "BZMPOP 0 2 i k MAX COUNT 5"),
+        ] {
+            client.line("FLUSHALL");
+            client.line(fill);
+            let dump = client.line("DUMP j");
+            let mut waiter = server.connect();
+            waiter
+                .write(format!("{wait}\r\n").as_bytes())
+                .expect("written");
+            wait_for("it to wait", || blocked_clients(&mut client) == 1);
+            answers.push(client.call(&[b"RESTORE", &b"k"[..], b"0", dump.bytes()]));
+            answers.push(waiter.read());
+            answers.push(client.line("EXISTS k"));
+        }
+        answers
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
+fn blocked_clients(client: &mut Client) -> u64 {
+    let info = client.line("INFO clients").text();
+    let count = info
+        .lines()
+        .find_map(|line| line.strip_prefix("blocked_clients:"));
+    count.expect("a field").parse().expect("a number")
+}
+
+#[test]
+fn a_pause_holds_back_who_would_serve() {
+    agree(&[
+        &[
+            "0: BLPOP k 0",
+            "1: CLIENT PAUSE 600000 WRITE",
+            "2: RPUSH k a b",
+            "1: CLIENT UNPAUSE",
+            "1: LRANGE k 0 -1",
+        ],
+        &[
+            "0: BZPOPMIN k 0",
+            "1: CLIENT PAUSE 600000 WRITE",
+            "2: ZADD k 1 a",
+            "1: CLIENT UNBLOCK {0}",
+            "1: CLIENT UNPAUSE",
+            "1: EXISTS k",
+        ],
+        // Who would wait is held back before.
+        &[
+            "1: CLIENT PAUSE 600000 WRITE",
+            "0: BLPOP k 0",
+            "2: RPUSH k a",
+            "1: LLEN k",
+        ],
+    ]);
+}
+
+#[test]
+fn a_server_ends_though_clients_wait() {
+    for mut server in pair() {
+        let mut client = server.connect();
+        let mut waiters = [(); 8].map(|()| server.connect());
+        for waiter in &mut waiters {
+            waiter.write(b"BLPOP k 0\r\nPING\r\n").expect("written");
+        }
+        wait_for("all to wait", || blocked_clients(&mut client) == 8);
+        client.write(b"SHUTDOWN NOSAVE\r\n").expect("written");
+        assert!(server.wait_for_end().success());
+        for waiter in &mut waiters {
+            assert!(waiter.try_read().is_err());
+        }
+    }
+}

@@ -35,6 +35,11 @@ fn redis_py_transactions() {
 }
 
 #[test]
+fn redis_py_with_local_copies() {
+    python("local_cache.py");
+}
+
+#[test]
 fn ioredis() {
     node("ioredis.mjs");
 }

@@ -25,6 +25,7 @@ mod log;
 mod mangle;
 mod pair;
 mod rules;
+mod scripts;
 mod server;
 mod sets;
 mod sorted_sets;
@@ -71,6 +72,7 @@ const SETS: Family = Family::new(sets::COMMANDS, sets::generators);
 const SORTED_SETS: Family = Family::new(sorted_sets::COMMANDS, sorted_sets::generators);
 const BITS: Family = Family::new(bits::COMMANDS, bits::generators);
 const SORTING: Family = Family::new(sorting::COMMANDS, sorting::generators);
+const SCRIPTS: Family = Family::new(scripts::COMMANDS, scripts::generators);
 const TRANSACTIONS: Family = Family::new(transactions::COMMANDS, Vec::new);
 
 /// Every family under test.
@@ -85,6 +87,7 @@ const FAMILIES: &[Family] = &[
     SORTED_SETS,
     BITS,
     SORTING,
+    SCRIPTS,
     TRANSACTIONS,
 ];
 
@@ -130,6 +133,11 @@ fn bits() {
 #[test]
 fn sorting() {
     play(&[SORTING]);
+}
+
+#[test]
+fn scripts() {
+    play(&[SCRIPTS]);
 }
 
 #[test]
