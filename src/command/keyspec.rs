@@ -147,6 +147,8 @@ impl KeySpec {
                 None => return Some(()),
             },
         };
+        let before = found.len();
+        let mut is_number = true;
         let (first, last, step) = match self.find {
             Find::Range { last, step } if last >= 0 => (begin, begin + last as usize, step),
             Find::Range { last, step } => (
@@ -160,10 +162,10 @@ impl KeySpec {
                 let room = (request.len().saturating_sub(begin + first)).div_ceil(step);
                 let is_possible = |&keys: &usize| (1..=room).contains(&keys);
                 let exact = number::parse_i64(text).and_then(|keys| usize::try_from(keys).ok());
-                let keys = exact
-                    .filter(is_possible)
-                    .or_else(|| usize::try_from(leading_number(text)).ok())
-                    .filter(is_possible)?;
+                let exact = exact.filter(is_possible);
+                is_number = exact.is_some();
+                let keys = exact.or_else(|| usize::try_from(leading_number(text)).ok());
+                let keys = keys.filter(is_possible)?;
                 (begin + first, begin + first + (keys - 1) * step, step)
             }
             Find::Unknown => return Some(()),
@@ -176,6 +178,10 @@ impl KeySpec {
                 .step_by(step)
                 .map(|place| (place, self.flags)),
         );
+        if !is_number {
+            // In Redis another function finds them then, which names the destination last.
+            found.rotate_left(before);
+        }
         Some(())
     }
 }

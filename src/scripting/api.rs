@@ -136,7 +136,7 @@ fn int(lua: &Lua, value: &Value, place: usize, name: &str) -> mlua::Result<i32> 
         None => {
             let text = format!(
                 "bad argument #{place} to '{name}' (number expected, got {})",
-                value.type_name()
+                thrown::type_name(value)
             );
             Err(message(lua, text))
         }

@@ -118,18 +118,10 @@ fn bad(
         Value::Nil if wanted == "invalid option" => String::new(),
         value if wanted == "invalid option" => format!(" '{}'", value.to_string()?),
         Value::Nil => " expected, got nil".to_owned(),
-        value => format!(" expected, got {}", type_name(value)),
+        value => format!(" expected, got {}", thrown::type_name(value)),
     };
     let text = format!("bad argument #{place} to '{name}' ({wanted}{found})");
     Err(message(lua, text))
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Integer(_) => "number",
-        Value::LightUserData(_) | Value::Error(_) => "userdata",
-        other => other.type_name(),
-    }
 }
 
 /// What a script sees of an error that it caught; the end of the script it does not catch. With `as_text` an error reply is its text.

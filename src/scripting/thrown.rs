@@ -123,6 +123,15 @@ pub(super) fn with_code(text: &[u8]) -> Vec<u8> {
     [code, b" ", rest].concat()
 }
 
+/// The name that Lua has for a value's type.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "number",
+        Value::LightUserData(_) | Value::Error(_) | Value::Other(_) => "userdata",
+        value => value.type_name(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

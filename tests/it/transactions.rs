@@ -230,3 +230,35 @@ fn a_transaction_that_writes_waits_while_writes_are_paused() {
     other.line("CLIENT UNPAUSE");
     assert!(writer.read().elements()[0].is_ok());
 }
+
+#[test]
+fn a_hundred_thousand_commands_are_one_transaction_and_cost_nothing_afterwards() {
+    const COMMANDS: usize = 100_000;
+    const AT_ONCE: usize = 1000;
+    let server = Setup::minium().start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    let used = |client: &mut Client| -> u64 {
+        let memory = client.line("INFO memory").text();
+        let line = memory
+            .lines()
+            .find_map(|it| it.strip_prefix("used_memory:"));
+        line.expect("it is there").parse().expect("a number")
+    };
+    let before = used(&mut other);
+    assert_eq!(client.line("MULTI").text(), "OK");
+    let some = vec![vec![b"INCR".to_vec(), b"n".to_vec()]; AT_ONCE];
+    for _ in 0..COMMANDS / AT_ONCE {
+        let replies = client.try_pipeline(&some).expect("replies");
+        assert!(replies.iter().all(|reply| reply.text() == "QUEUED"));
+        assert!(other.line("GET n").is_null());
+    }
+    let Value::Array(replies) = client.line("EXEC") else {
+        panic!("no array");
+    };
+    let numbers: Vec<i64> = replies.iter().map(Value::int).collect();
+    assert!(numbers.into_iter().eq(1..=COMMANDS as i64));
+    assert_eq!(other.line("GET n").text(), COMMANDS.to_string());
+    wait_for("the memory to be given back", || {
+        used(&mut other) < before + (100 << 10)
+    });
+}

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use mlua::{Error, Function, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Value};
 
 use super::convert::to_long;
-use crate::scripting::thrown::message;
+use crate::scripting::thrown::{message, type_name};
 
 /// The arguments of one call of a library's function.
 pub(super) struct Arguments<'a> {
@@ -20,15 +20,6 @@ where
     R: IntoLuaMulti,
 {
     lua.create_function(move |lua, values| run(&Arguments { lua, values }))
-}
-
-/// The name that Lua has for a value's type.
-pub(super) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Integer(_) => "number",
-        Value::LightUserData(_) | Value::Error(_) | Value::Other(_) => "userdata",
-        value => value.type_name(),
-    }
 }
 
 /// An error with the place in the script that called the library, as far as there is one: `user_script:1: text`.

@@ -88,8 +88,10 @@ fn is_determined(step: &Step) -> bool {
     let may_fail = has(&["FAIL"]);
     // The members of a set come in an order of their own, and so do the keys that are looked for in vain.
     let orders = has(&["SORT", "SORT_RO"]) && has(&["BY", "GET"]);
+    // Nor are members of different scores in an order by name.
+    let lexical = rules::lexical_key(&step.command).is_some();
     let others = has(&["SPOP", "FLUSHALL", "DEBUG", "CONFIG", "RESET"]);
-    !(deadlines || may_fail || orders || others)
+    !(deadlines || may_fail || orders || lexical || others)
 }
 
 #[test]

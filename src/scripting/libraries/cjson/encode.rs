@@ -3,9 +3,10 @@
 use mlua::{Error, Lua, LuaString, Result, Table, Value};
 
 use super::super::MAX_OUTPUT;
-use super::super::arguments::{Arguments, error, type_name};
+use super::super::arguments::{Arguments, error};
 use super::super::convert::{to_int, write_general};
 use super::{InvalidNumbers, MAX_DEPTH, Settings};
+use crate::scripting::thrown::type_name;
 
 pub(super) fn encode(arguments: &Arguments<'_>, settings: &Settings) -> Result<LuaString> {
     let (Some(value), 1) = (arguments.get(1), arguments.len()) else {
