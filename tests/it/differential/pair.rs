@@ -146,6 +146,8 @@ impl Side {
 struct Transaction {
     /// From when MULTI is sent until what ends it is.
     open: bool,
+    /// From when WATCH is sent until a transaction ends.
+    watches: bool,
     /// Of the keys that queued commands will leave behind.
     lifetime: Option<Duration>,
     /// What both servers have queued.
@@ -158,7 +160,8 @@ impl Transaction {
         let turn = Turn::of(command);
         match turn {
             Some(Turn::Begin) => self.open = true,
-            Some(Turn::End) => self.open = false,
+            Some(Turn::End) => (self.open, self.watches) = (false, false),
+            None if command[0].eq_ignore_ascii_case(b"WATCH") => self.watches = true,
             None => self.lifetime = self.lifetime.max(rules::short_lifetime(command)),
         }
         if self.open {
@@ -247,6 +250,10 @@ impl Pair {
                 self.play_batch(&std::mem::take(&mut batch), start)?;
             }
             if !rules::has_one_outcome(&step.command) {
+                continue;
+            }
+            let watches = self.transactions.iter().any(|it| it.watches);
+            if watches && rules::makes_keys_in_silence(&step.command) {
                 continue;
             }
             let conversation = Compare::of(&step.command).is_conversation();

@@ -144,6 +144,11 @@ pub fn has_one_outcome(command: &[Vec<u8>]) -> bool {
     }
 }
 
+/// Whether the command may make a key and say nothing of it in Redis, so that a transaction which watches it goes on.
+pub fn makes_keys_in_silence(command: &[Vec<u8>]) -> bool {
+    name(command) == b"BITFIELD" && command.iter().any(|word| upper(word) == b"FAIL")
+}
+
 /// Whether Redis 7.0 takes as many arguments for the command as 7.2 does. Else only one of them would abort a transaction.
 pub fn has_arity_of_redis(command: &[Vec<u8>]) -> bool {
     match name(command).as_slice() {
