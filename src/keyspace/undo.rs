@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::db::{Key, marks_of};
@@ -26,7 +27,7 @@ type Former = SmallVec<[(usize, Option<Entry>); 1]>;
 
 /// What was there under each key.
 #[derive(Debug, Default)]
-pub(super) struct Undo(HashMap<Box<[u8]>, Former>);
+pub(super) struct Undo(HashMap<Box<[u8]>, Former, RandomState>);
 
 impl Undo {
     fn knows(&self, database: usize, key: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use mlua::Function;
 
 use super::script::{Script, Sha};
@@ -25,8 +26,8 @@ pub struct Compiled {
 /// The scripts of one state.
 #[derive(Debug, Default)]
 pub struct Known {
-    by_sha: HashMap<Sha, Rc<Compiled>>,
-    by_source: HashSet<BySource>,
+    by_sha: HashMap<Sha, Rc<Compiled>, RandomState>,
+    by_source: HashSet<BySource, RandomState>,
 }
 
 impl Known {

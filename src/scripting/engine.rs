@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::debug::HookTriggers;
-use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
 use super::api::{self, Memory};
 use super::compiled::{Compiled, Known};
@@ -259,13 +259,8 @@ impl Engine {
     }
 
     fn strings(&self, request: Request<'_>, places: Range<usize>) -> mlua::Result<Table> {
-        limit::lifted(&self.lua, || {
-            let table = self.lua.create_table_with_capacity(places.len(), 0)?;
-            for (place, from) in places.enumerate() {
-                table.raw_set(place + 1, self.lua.create_string(request.arg(from))?)?;
-            }
-            Ok(table)
-        })
+        let strings = places.map(|place| Argument(request.arg(place)));
+        limit::lifted(&self.lua, || self.lua.create_sequence_from(strings))
     }
 
     fn collect(&self) {
@@ -291,6 +286,15 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.show(0);
+    }
+}
+
+/// An argument of a request, as a string.
+struct Argument<'a>(&'a [u8]);
+
+impl IntoLua for Argument<'_> {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        lua.create_string(self.0).map(Value::String)
     }
 }
 

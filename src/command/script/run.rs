@@ -16,7 +16,7 @@ use super::refused;
 use crate::clients::Client;
 use crate::command::blocking::Patience;
 use crate::command::call::KeyHashes;
-use crate::command::locks::{Hashes, Needs};
+use crate::command::locks::{Hashes, Locks, Needs};
 use crate::command::registry::Entry;
 use crate::command::{Call, Error, Flags, Instance, Outcome, monitor, save};
 use crate::keyspace::shard::Shard;
@@ -248,11 +248,18 @@ impl<'r, 'a> Run<'r, 'a> {
             }
         }
         if entry.row.flags.contains(Flags::WRITE) && !locked.is_exclusive() {
-            let places = entry.row.key_positions(request).unwrap_or_default();
-            let can_undo = places.iter().all(|&(place, _)| {
-                let key = Key::new(request.arg(place));
-                locked.shard_ref(key).can_undo(self.database, key)
-            });
+            let can_undo = |key| locked.shard_ref(key).can_undo(self.database, key);
+            let can_undo = match (entry.locks, wanted) {
+                (Locks::One(place), Some(&[hash])) => can_undo(Key {
+                    bytes: request.arg(place),
+                    hash,
+                }),
+                _ => {
+                    let places = entry.row.key_positions(request).unwrap_or_default();
+                    let mut keys = places.iter().map(|&(place, _)| request.arg(place));
+                    keys.all(|key| can_undo(Key::new(key)))
+                }
+            };
             if !can_undo && !locked.try_extend(None) {
                 return false;
             }
