@@ -120,9 +120,11 @@ fn nothing_to_evict_is_refused_until_something_goes() {
         // Nobody went who should not, reading goes on, and what is deleted makes room.
         assert_eq!(client.line("DBSIZE").int() as usize, 1000 - refused);
         assert_eq!(client.line("GET 0").bytes().len(), 10_000);
-        assert_eq!(client.line("DEL 0 1 2").int(), 3);
+        let gone: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        let gone = [vec!["DEL".to_owned()], gone].concat();
+        assert_eq!(client.call(&gone).int(), 20);
         assert!(client.line("SET a 1").is_ok());
-        // A key that expires may go at once, and so makes room for itself alone.
+        // Keys that expire may go at once, and so make room for each other; some, for tables and buffers grow by more than one takes.
         if policy != "noeviction" {
             for n in 0..50 {
                 send(
