@@ -199,7 +199,6 @@ impl Batch<'_> {
         out: &mut Vec<u8>,
     ) -> Outcome {
         let mut transaction = client.transaction.take().unwrap_or_default();
-        let watching = *client.watching.take().unwrap_or_default();
         let commands = &self.instance.commands;
         let entry_of = |id| commands.by_id(id).expect("ids are those of commands");
 
@@ -213,11 +212,14 @@ impl Batch<'_> {
             true => Needs::All,
             false => Needs::Keys,
         };
-        let watched = watching.keys.iter();
+        let watched = client.watching.iter().flat_map(|watching| &watching.keys);
         (transaction.hashes).extend(watched.map(|key| hash::of(&key.name)));
-        let Some(locked) = locks::lock(&self.instance.keyspace, needs, &transaction.hashes) else {
-            return Err(self.instance.busy.error().into());
+        let keyspace = &self.instance.keyspace;
+        let Some(locked) = locks::lock(keyspace, needs, &transaction.hashes) else {
+            let busy = self.instance.busy.error().into();
+            return Err(refused(client, keyspace, Some(exec), busy));
         };
+        let watching = *client.watching.take().unwrap_or_default();
         let mut db = self.db(client, locked, transaction.writes);
         let broken = is_broken(&mut db, &watching);
         let mut reply = Reply::bounded(out, client.version, client.reply_room);

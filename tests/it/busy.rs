@@ -178,10 +178,15 @@ fn who_asks_meanwhile_is_answered_as_by_the_reference() {
             }
             answers
         });
-        for (answers, who) in [(ours, "another worker"), (alone, "the same worker")] {
-            for (ours, theirs) in answers.iter().zip(&theirs) {
-                assert_eq!(ours, theirs, "by {who} during {:?}", spinner.call);
-            }
+        compare(&spinner, &theirs, &ours, &alone);
+    }
+}
+
+/// What is answered by another worker and by the script's own, beside the reference.
+fn compare(spinner: &Spinner, theirs: &[String], ours: &[String], alone: &[String]) {
+    for (answers, who) in [(ours, "another worker"), (alone, "the same worker")] {
+        for (ours, theirs) in answers.iter().zip(theirs) {
+            assert_eq!(ours, theirs, "by {who} during {:?}", spinner.call);
         }
     }
 }
@@ -198,11 +203,7 @@ fn what_has_written_is_not_killed() {
             }
             answers
         });
-        for (answers, who) in [(ours, "another worker"), (alone, "the same worker")] {
-            for (ours, theirs) in answers.iter().zip(&theirs) {
-                assert_eq!(ours, theirs, "by {who} during {:?}", spinner.call);
-            }
-        }
+        compare(&spinner, &theirs, &ours, &alone);
     }
 }
 
