@@ -42,13 +42,10 @@ fn is_there(watcher: &mut Client, name: &str) -> bool {
     fields(watcher, name).is_some()
 }
 
-/// A numeric field of INFO.
+/// A field of INFO that is a number of bytes or of clients.
+#[track_caller]
 fn info(watcher: &mut Client, field: &str) -> usize {
-    let text = watcher.line("INFO everything").text();
-    let prefix = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    let value = line.unwrap_or_else(|| panic!("no {field} in INFO"));
-    value.parse().expect("a number")
+    crate::support::info(watcher, field) as usize
 }
 
 fn set(watcher: &mut Client, directive: &str, value: &str) {

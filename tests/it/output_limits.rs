@@ -3,16 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::client::encode;
-use crate::support::{Client, Server, Setup, wait_for};
-
-/// A numeric field of INFO.
-fn info(client: &mut Client, field: &str) -> u64 {
-    let text = client.line("INFO everything").text();
-    let prefix = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    let value = line.unwrap_or_else(|| panic!("no {field} in INFO"));
-    value.parse().expect("a number")
-}
+use crate::support::{Server, Setup, info, wait_for};
 
 fn limited(setup: Setup, limit: &str) -> Server {
     setup.with("client-output-buffer-limit", limit).start()

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::support::client::encode;
-use crate::support::{Client, Server, Setup, Value, wait_for};
+use crate::support::{Client, Server, Setup, Value, info, wait_for};
 
 /// A message on a channel, in RESP2.
 fn message(channel: &str, payload: &str) -> Value {
@@ -20,15 +20,6 @@ fn subscriber(server: &Server, line: &str) -> Client {
         client.read();
     }
     client
-}
-
-/// A numeric field of INFO.
-fn info(client: &mut Client, field: &str) -> u64 {
-    let text = client.line("INFO everything").text();
-    let prefix = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    let value = line.unwrap_or_else(|| panic!("no {field} in INFO"));
-    value.parse().expect("a number")
 }
 
 /// What each line is answered with. A line is for one of three clients, and says how many replies and messages each of them gets.

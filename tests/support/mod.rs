@@ -67,3 +67,15 @@ macro_rules! command {
         [$(Vec::<u8>::from(AsRef::<[u8]>::as_ref(&$argument))),+]
     };
 }
+
+/// A field of INFO that is a number.
+#[track_caller]
+pub fn info(client: &mut Client, field: &str) -> u64 {
+    let text = client.line("INFO everything").text();
+    let prefix = format!("{field}:");
+    let value = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    let value = value.unwrap_or_else(|| panic!("INFO has no {field}"));
+    value
+        .parse()
+        .unwrap_or_else(|_| panic!("{field} is no number: {value}"))
+}

@@ -5,7 +5,7 @@ mod limit;
 mod policies;
 mod refusals;
 
-use crate::support::{Client, Server, Setup};
+use crate::support::{Client, Server, Setup, info};
 
 const MIB: u64 = 1 << 20;
 
@@ -15,17 +15,6 @@ fn limited(limit: u64, policy: &str) -> Server {
         .with("maxmemory", &limit.to_string())
         .with("maxmemory-policy", policy)
         .start()
-}
-
-/// A number from INFO.
-#[track_caller]
-fn info(client: &mut Client, field: &str) -> u64 {
-    let text = client.line("INFO everything").text();
-    let prefix = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    line.unwrap_or_else(|| panic!("INFO has no {field}"))
-        .parse()
-        .unwrap_or_else(|_| panic!("{field} is no number"))
 }
 
 /// Sends commands at once and expects that none is refused.
