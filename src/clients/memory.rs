@@ -251,7 +251,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::{Courier, Kind, Registry};
+    use crate::clients::{Kind, Place, Registry};
 
     fn footprint(total: usize) -> Footprint {
         Footprint {
@@ -263,9 +263,8 @@ mod tests {
 
     /// Clients of these sizes, in the order in which they came.
     fn clients(registry: &Registry, sizes: &[usize]) -> Vec<Arc<Handle>> {
-        let courier = Courier::nowhere();
         let clients = sizes.iter().map(|&size| {
-            let handle = registry.register(Kind::Unix(String::new()), 0, 0, courier.clone());
+            let handle = registry.register(Kind::Unix(String::new()), 0, 0, Place::nowhere());
             registry.memory.change(&handle, footprint(size));
             handle
         });

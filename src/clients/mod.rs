@@ -1,7 +1,7 @@
 //! Clients: what a command sees of its connection, and the registry in which connections see each other.
 //!
 //! [`Client`] belongs to one connection and is changed without locks; its [`Handle`] is the part that other workers may
-//! look at, and through which they reach it ([`Courier`]). [`Memory`] is what they all hold together, [`Monitors`] are those who are shown what the others
+//! look at, and through which they reach it ([`Courier`]) where it lives ([`Place`]). [`Memory`] is what they all hold together, [`Monitors`] are those who are shown what the others
 //! do.
 
 mod client;
@@ -10,6 +10,7 @@ mod line;
 mod memory;
 mod monitors;
 mod pause;
+mod place;
 mod registry;
 pub mod socket;
 mod subscriptions;
@@ -23,6 +24,7 @@ pub use line::{line, seconds_since};
 pub use memory::{Footprint, Memory};
 pub use monitors::Monitors;
 pub use pause::{Pause, PauseMode};
+pub use place::Place;
 pub use registry::{Handle, Kind, Names, Registry};
 pub use subscriptions::{Name, Subscriptions, Topic};
 pub use transaction::{Transaction, WatchedKey, Watching};

@@ -36,14 +36,14 @@ impl Monitors {
     /// Adds a connection, which is not among them.
     pub fn add(&self, handle: &Handle) {
         let mut groups = self.groups.lock();
-        let worker = handle.courier.worker();
+        let courier = handle.place.pin();
         match groups
             .iter_mut()
-            .find(|group| group.courier.worker() == worker)
+            .find(|group| group.courier.worker() == courier.worker())
         {
             Some(group) => Arc::make_mut(&mut group.ids).push(handle.id),
             None => groups.push(Group {
-                courier: handle.courier.clone(),
+                courier: courier.clone(),
                 ids: Arc::new(vec![handle.id]),
             }),
         }

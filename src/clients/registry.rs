@@ -6,7 +6,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
 };
 
 use std::task::Waker;
@@ -16,8 +17,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::client::Client;
-use super::delivery::{Courier, Recipients, Signal, Traffic};
+use super::delivery::{Recipients, Signal, Traffic};
 use super::memory::{Account, Memory};
+use super::place::Place;
 use super::subscriptions::{Subscriptions, Topic};
 use super::tracking;
 use super::waiting::{Hashes, Waiting};
@@ -121,8 +123,8 @@ pub struct Handle {
     pub killed: AtomicBool,
     /// Whether it asked for its end itself.
     is_leaving: AtomicBool,
-    /// The way to it.
-    pub courier: Courier,
+    /// Where it lives.
+    pub place: Place,
     /// The call that waits to be served, until somebody answers it.
     waiting: Mutex<Option<Box<Waiting>>>,
 }
@@ -227,13 +229,15 @@ impl Handle {
 
     /// Ends the connection soon.
     pub fn kill(&self) {
-        self.killed.store(true, Relaxed);
-        self.courier.signal(Signal::Kill(self.id));
+        // See `Place`: who adopts it later sees this, or the signal finds it there.
+        self.killed.store(true, SeqCst);
+        self.place.current().signal(Signal::Kill(self.id));
     }
 
     /// Sends bytes to this connection alone; see [`Signal::Deliver`].
     pub fn deliver(&self, bytes: Bytes) {
-        self.courier.deliver(Recipients::One(self.id), bytes);
+        let to = Recipients::One(self.id);
+        self.place.pin().deliver(to, bytes);
     }
 }
 
@@ -249,8 +253,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Takes in a new connection, to which `courier` leads.
-    pub fn register(&self, kind: Kind, descriptor: i32, now: u64, courier: Courier) -> Arc<Handle> {
+    /// Takes in a new connection.
+    pub fn register(&self, kind: Kind, descriptor: i32, now: u64, place: Place) -> Arc<Handle> {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let handle = Arc::new(Handle {
             id,
@@ -277,7 +281,7 @@ impl Registry {
             tracking: tracking::Shown::default(),
             killed: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
-            courier,
+            place,
             waiting: Mutex::default(),
         });
         self.clients.insert(id, Arc::clone(&handle));

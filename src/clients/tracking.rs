@@ -408,7 +408,7 @@ impl<'a> Message<'a> {
             give(receiver, bytes, author);
             return;
         }
-        let courier = &receiver.courier;
+        let courier = receiver.place.pin();
         let is_it =
             |group: &&mut Group| group.form == form && group.courier.worker() == courier.worker();
         match self.groups.iter_mut().find(is_it) {

@@ -15,7 +15,7 @@ use super::dispatch::{Batch, Prepared};
 use super::instance::unix_millis;
 use super::registry::Entry;
 use super::{Error, Flags, Instance, Outcome, room, transaction};
-use crate::clients::{Client, Courier, Kind};
+use crate::clients::{Client, Kind, Place};
 use crate::keyspace::Locked;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::evict::Evictor;
@@ -52,7 +52,7 @@ impl<'a> Replay<'a> {
     /// A replay that begins in database 0.
     pub fn new(instance: &'a Instance) -> Replay<'a> {
         let kind = Kind::Unix("replay".to_owned());
-        let handle = (instance.clients).register(kind, -1, unix_millis(), Courier::nowhere());
+        let handle = (instance.clients).register(kind, -1, unix_millis(), Place::nowhere());
         instance.clients.unregister(&handle);
         Replay {
             instance,

@@ -88,7 +88,7 @@ impl PubSub {
             let listener = Listener {
                 id: client.id,
                 version: client.version,
-                courier: &client.handle.courier,
+                courier: client.handle.place.pin(),
             };
             let name = self.with(topic, name, |audiences| add(audiences, name, listener));
             subscriptions.insert(topic, name);
@@ -105,7 +105,7 @@ impl PubSub {
             let listener = Listener {
                 id: client.id,
                 version: client.version,
-                courier: &client.handle.courier,
+                courier: client.handle.place.pin(),
             };
             self.with(topic, name, |audiences| remove(audiences, name, listener));
             client.is_overtaking = true;
@@ -136,7 +136,7 @@ impl PubSub {
                 let before = Listener {
                     id: client.id,
                     version: client.version,
-                    courier: &client.handle.courier,
+                    courier: client.handle.place.pin(),
                 };
                 self.with(topic, name, |audiences| {
                     if let Some(audience) = audiences.get_mut(name) {

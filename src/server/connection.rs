@@ -8,6 +8,7 @@
 mod blocked;
 mod input;
 mod limits;
+mod moving;
 
 use std::future::poll_fn;
 use std::io;
@@ -22,6 +23,7 @@ use tracing::debug;
 
 use self::input::Input;
 pub use self::limits::{evict_clients, limit_of_all};
+pub use self::moving::Home;
 use super::local::Local;
 use super::output::Output;
 use super::stream::Stream;
@@ -49,6 +51,7 @@ pub struct Connection {
     is_held: bool,
     /// Whether it was seen not to take replies that it waits to get rid of requests for.
     is_deaf: bool,
+    home: Home,
     local: Rc<Local>,
     worker: Rc<Worker>,
 }
@@ -65,13 +68,21 @@ enum Turn {
     Backlogged,
     /// Replies are to be flushed, then the connection closed.
     Closing,
+    /// The connection goes on with the worker of this number.
+    Leaving(usize),
     /// The connection is over.
     Closed,
 }
 
 impl Connection {
-    /// A connection that was just accepted.
-    pub fn new(stream: Stream, client: Client, local: Rc<Local>, worker: Rc<Worker>) -> Connection {
+    /// A connection that has just come to its worker.
+    pub fn new(
+        stream: Stream,
+        client: Client,
+        home: Home,
+        local: Rc<Local>,
+        worker: Rc<Worker>,
+    ) -> Connection {
         Connection {
             stream,
             client,
@@ -81,17 +92,20 @@ impl Connection {
             has_hard_limit: false,
             is_held: false,
             is_deaf: false,
+            home,
             local,
             worker,
         }
     }
 
-    /// Serves the client until one side ends it.
+    /// Serves the client until one side ends it, or it goes on elsewhere.
     pub async fn serve(mut self) {
-        let mut turn = if self.settle(&Rc::clone(&self.worker)) {
-            Turn::Done
-        } else {
+        let mut turn = if !self.settle(&Rc::clone(&self.worker)) {
             Turn::Closed
+        } else if self.client.wait.is_some() {
+            Turn::Blocked
+        } else {
+            Turn::Done
         };
         loop {
             if self.is_held && !matches!(turn, Turn::Closed) {
@@ -103,7 +117,10 @@ impl Connection {
             turn = match turn {
                 Turn::Done => poll_fn(|cx| self.poll_turn(cx)).await,
                 Turn::Postponed => self.wait_for_resume().await,
-                Turn::Blocked => self.wait_for_answer().await,
+                Turn::Blocked => match self.leave() {
+                    Some(leaving) => leaving,
+                    None => self.wait_for_answer().await,
+                },
                 Turn::Backlogged => {
                     self.wait_for_reader().await;
                     self.run_kept()
@@ -113,6 +130,7 @@ impl Connection {
                     poll_fn(|cx| self.poll_drain(cx)).await;
                     Turn::Closed
                 }
+                Turn::Leaving(to) => return self.go(to),
                 Turn::Closed => break,
             }
         }
@@ -153,6 +171,9 @@ impl Connection {
                 // Room may have been made in vain.
                 if self.input.is_some() && !self.settle(&worker) {
                     return Poll::Ready(Turn::Closed);
+                }
+                if let Some(turn) = self.leave() {
+                    return Poll::Ready(turn);
                 }
                 self.local.set_idle(self.output.is_empty());
                 self.local.park(cx.waker());
@@ -199,6 +220,7 @@ impl Connection {
     /// Runs the requests in the input, or in the first `read` bytes of the worker's buffer.
     fn handle(&mut self, worker: &Worker, scratch: &mut Scratch, read: usize) -> Turn {
         worker.begin_turn(self.client.id);
+        self.home.count_turn();
         // What has come may be too much, though it will not be there any more when it has run.
         if self.input.is_some() && !self.settle(worker) {
             return Turn::Closed;
@@ -268,6 +290,21 @@ impl Connection {
         replies: &mut Vec<u8>,
     ) -> (usize, Served) {
         let mut batch = worker.batch();
+        let began = batch.tick;
+        let served = self.serve_batch(worker, &mut batch, bytes, parser, spans, replies);
+        worker.note_turn(batch.tick.wrapping_sub(began));
+        served
+    }
+
+    fn serve_batch(
+        &mut self,
+        worker: &Worker,
+        batch: &mut Batch<'_>,
+        bytes: &[u8],
+        parser: &mut Parser,
+        spans: &mut Vec<Span>,
+        replies: &mut Vec<u8>,
+    ) -> (usize, Served) {
         self.measure_room(worker, &batch.config);
         let effects = &batch.stats.effects;
         effects.invalidations.act_for(self.client.id);
@@ -303,7 +340,7 @@ impl Connection {
                     Err(error) => break Stop::Malformed(error),
                 }
             };
-            if let Some((flow, at)) = self.run_group(&mut batch, bytes, &group, spans, replies) {
+            if let Some((flow, at)) = self.run_group(batch, bytes, &group, spans, replies) {
                 let served = match flow {
                     Flow::Next | Flow::Overtaking | Flow::Close => {
                         return (bytes.len(), Served::Close);
@@ -325,7 +362,7 @@ impl Connection {
                     return (bytes.len(), Served::Close);
                 }
                 Stop::Inline(start, end) => {
-                    match self.run_inline(&mut batch, &bytes[start..end], replies) {
+                    match self.run_inline(batch, &bytes[start..end], replies) {
                         Flow::Next | Flow::Overtaking => at = end,
                         Flow::Postponed => return (start, Served::Postponed),
                         Flow::Blocked => return (end, Served::Blocked),

@@ -15,8 +15,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tracing::{info, warn};
 
 use super::StartError;
-use super::stream::Accepted;
-use super::worker::{Arrival, Crew};
+use super::stream::Unbound;
+use super::worker::{Accepted, Crew};
 use crate::clients::Kind;
 use crate::command::Instance;
 use crate::config::Config;
@@ -200,7 +200,7 @@ impl Listener {
     pub async fn accept(self, instance: Arc<Instance>, crew: Crew) {
         loop {
             match self.next(&instance).await {
-                Ok(Some(arrival)) => crew.deal(arrival),
+                Ok(Some(accepted)) => crew.deal(accepted),
                 Ok(None) => {}
                 Err(error) => {
                     warn!("Accepting client connection: {error}");
@@ -211,8 +211,8 @@ impl Listener {
     }
 
     /// The next client that may come in; `None` for one that was turned away or is gone already.
-    async fn next(&self, instance: &Instance) -> io::Result<Option<Arrival>> {
-        let arrival = match self {
+    async fn next(&self, instance: &Instance) -> io::Result<Option<Accepted>> {
+        let accepted = match self {
             Listener::Tcp(listener, _) => {
                 let (stream, peer) = listener.accept().await?;
                 let Ok(local) = stream.local_addr() else {
@@ -223,8 +223,8 @@ impl Listener {
                     return Ok(None);
                 }
                 let descriptor = stream.as_raw_fd();
-                let stream = Accepted::Tcp(stream.into_std()?);
-                Arrival {
+                let stream = Unbound::Tcp(stream.into_std()?);
+                Accepted {
                     stream,
                     descriptor,
                     kind: Kind::Tcp { peer, local },
@@ -233,15 +233,15 @@ impl Listener {
             Listener::Unix(listener, file) => {
                 let (stream, _) = listener.accept().await?;
                 let descriptor = stream.as_raw_fd();
-                let stream = Accepted::Unix(stream.into_std()?);
-                Arrival {
+                let stream = Unbound::Unix(stream.into_std()?);
+                Accepted {
                     stream,
                     descriptor,
                     kind: Kind::Unix(file.0.display().to_string()),
                 }
             }
         };
-        Ok(admit(instance, arrival))
+        Ok(admit(instance, accepted))
     }
 }
 
@@ -259,18 +259,18 @@ fn prepare(socket: &SockRef<'_>, keepalive: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn admit(instance: &Instance, arrival: Arrival) -> Option<Arrival> {
+fn admit(instance: &Instance, accepted: Accepted) -> Option<Accepted> {
     let config = instance.config.load();
     instance.telemetry.connections.fetch_add(1, Relaxed);
     let refusal = if instance.clients.len() >= config.clients.maxclients as usize {
         TOO_MANY
     } else if config.network.protected_mode
         && config.security.requirepass.is_empty()
-        && !arrival.kind.is_local()
+        && !accepted.kind.is_local()
     {
         PROTECTED
     } else {
-        return Some(arrival);
+        return Some(accepted);
     };
     instance
         .telemetry
@@ -278,9 +278,9 @@ fn admit(instance: &Instance, arrival: Arrival) -> Option<Arrival> {
         .fetch_add(1, Relaxed);
     // The peer may be gone already; then there is nobody to tell.
     use std::io::Write;
-    let _ = match arrival.stream {
-        Accepted::Tcp(mut stream) => stream.write(refusal),
-        Accepted::Unix(mut stream) => stream.write(refusal),
+    let _ = match accepted.stream {
+        Unbound::Tcp(mut stream) => stream.write(refusal),
+        Unbound::Unix(mut stream) => stream.write(refusal),
     };
     None
 }

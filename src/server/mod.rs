@@ -2,7 +2,7 @@
 //!
 //! - [`listener`] accepts connections and deals them out to the workers;
 //! - [`worker`] is one thread with a runtime of its own, which serves its connections alone: a batch never moves between
-//!   cores, and what a worker counts or keeps for itself needs no lock;
+//!   cores, and what a worker counts or keeps for itself needs no lock; `balance` is how many of them are in use;
 //! - [`connection`] is one client: bytes in, commands, bytes out; [`stream`] its socket, [`output`] the replies that it
 //!   has not taken yet, `local` what its worker sees of it;
 //! - `meanwhile` is what a worker does while a busy script holds it;
@@ -15,6 +15,7 @@
 //! The main thread runs the listener, the background and the shutdown; it runs no commands.
 
 mod background;
+mod balance;
 mod connection;
 mod data;
 mod descriptors;

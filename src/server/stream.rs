@@ -16,26 +16,34 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// A client's socket between the thread that accepted it and the worker that will serve it.
+/// A client's socket between two threads.
 #[derive(Debug)]
-pub enum Accepted {
+pub enum Unbound {
     /// TCP.
     Tcp(std::net::TcpStream),
     /// A unix socket.
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Accepted {
+impl Unbound {
     /// Gives the socket to the runtime of the calling thread.
-    pub fn adopt(self) -> io::Result<Stream> {
+    pub fn bind(self) -> io::Result<Stream> {
         match self {
-            Accepted::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
-            Accepted::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+            Unbound::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Unbound::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
         }
     }
 }
 
 impl Stream {
+    /// Takes the socket from the runtime of the calling thread.
+    pub fn unbind(self) -> io::Result<Unbound> {
+        match self {
+            Stream::Tcp(stream) => stream.into_std().map(Unbound::Tcp),
+            Stream::Unix(stream) => stream.into_std().map(Unbound::Unix),
+        }
+    }
+
     /// Reads what is there, or asks to be woken when something is.
     #[inline]
     pub fn poll_read(

@@ -1,4 +1,4 @@
-//! Workers: threads with a runtime each, which serve the connections dealt to them.
+//! Workers: threads with a runtime each, which serve the connections that live with them.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -6,7 +6,10 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,10 +18,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 use tracing::{debug, info};
 
-use super::connection::Connection;
+use super::balance::{Balance, LONG_TURN, LOOK};
+use super::connection::{Connection, Home};
 use super::local::Local;
-use super::stream::Accepted;
-use crate::clients::{Class, Client, Courier, Kind, Signal};
+use super::stream::Unbound;
+use crate::clients::{Class, Client, Courier, Kind, Place, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
 use crate::command::instance::unix_millis;
@@ -45,59 +49,92 @@ const MAIL: usize = 64;
 /// A worker's stack, in bytes: scripts may call functions and match patterns that go deep.
 const STACK: usize = 8 << 20;
 
-/// A connection on its way to its worker.
+/// A connection that was just accepted.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct Accepted {
     /// The socket.
-    pub stream: Accepted,
+    pub stream: Unbound,
     /// Its number, for CLIENT LIST.
     pub descriptor: i32,
     /// How it came in.
     pub kind: Kind,
 }
 
-/// The workers, as the listener sees them.
+/// A connection on its way from one worker to another, with nothing read and nothing to be sent.
+pub struct Moving {
+    /// The socket.
+    pub stream: Unbound,
+    /// The client's state.
+    pub client: Client,
+    /// Where it should live.
+    pub home: Home,
+}
+
+/// What comes to a worker.
+enum Arrival {
+    Accepted(Accepted),
+    Moving(Box<Moving>),
+}
+
+/// The workers, as the listener and each other see them.
 #[derive(Clone)]
 pub struct Crew {
     inboxes: Arc<[UnboundedSender<Arrival>]>,
     next: Arc<AtomicUsize>,
+    /// How many of them are in use.
+    pub balance: Arc<Balance>,
 }
 
 impl Crew {
     /// Gives a connection to the next worker in turn.
-    pub fn deal(&self, arrival: Arrival) {
+    pub fn deal(&self, accepted: Accepted) {
         let turn = self.next.fetch_add(1, Relaxed) % self.inboxes.len();
+        self.send(turn, Arrival::Accepted(accepted));
+    }
+
+    fn send(&self, to: usize, arrival: Arrival) {
         // Should it have panicked, the dropped arrival closes its socket.
-        let _ = self.inboxes[turn].send(arrival);
+        let _ = self.inboxes[to].send(arrival);
     }
 }
 
 /// Starts a thread for every worker. They end with the process.
 pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
-    let mut inboxes = Vec::new();
-    for number in 0..instance.workers {
-        let (inbox, arrivals) = unbounded_channel();
-        inboxes.push(inbox);
+    let workers = instance.workers;
+    let (inboxes, arrivals): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded_channel()).unzip();
+    let (ways, signals): (Vec<_>, Vec<_>) = (0..workers)
+        .map(|number| Courier::to(number, &instance.clients.traffic))
+        .unzip();
+    let crew = Crew {
+        inboxes: inboxes.into(),
+        next: Arc::default(),
+        balance: Arc::new(Balance::new(workers)),
+    };
+    let ways: Arc<[Courier]> = ways.into();
+    for (number, (arrivals, signals)) in arrivals.into_iter().zip(signals).enumerate() {
         let instance = Arc::clone(instance);
+        let (crew, ways) = (crew.clone(), Arc::clone(&ways));
         let journal = Arc::clone(&instance.journal);
+        let (before, after) = (Arc::clone(&crew.balance), Arc::clone(&crew.balance));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .on_thread_park(move || journal.dispatch())
+            .on_thread_park(move || {
+                journal.dispatch();
+                before.falls_asleep(number);
+            })
+            .on_thread_unpark(move || after.wakes(number))
             .build()?;
         let work = move || {
-            let worker = Rc::new(Worker::new(instance, number, arrivals));
+            let worker = Worker::new(instance, number, crew, ways, arrivals, signals);
             let tasks = LocalSet::new();
-            tasks.block_on(&runtime, worker.run());
+            tasks.block_on(&runtime, Rc::new(worker).run());
         };
         std::thread::Builder::new()
             .name(format!("worker-{number}"))
             .stack_size(STACK)
             .spawn(work)?;
     }
-    Ok(Crew {
-        inboxes: inboxes.into(),
-        next: Arc::default(),
-    })
+    Ok(crew)
 }
 
 /// What the connections of one worker share.
@@ -107,8 +144,11 @@ pub struct Worker {
     /// Buffers that a connection uses during its turn.
     pub scratch: RefCell<Scratch>,
     evictor: RefCell<Evictor>,
-    number: usize,
-    courier: Courier,
+    /// The number by which the others know it.
+    pub number: usize,
+    /// The others.
+    pub crew: Crew,
+    ways: Arc<[Courier]>,
     signals: RefCell<UnboundedReceiver<Signal>>,
     arrivals: RefCell<UnboundedReceiver<Arrival>>,
     connections: RefCell<HashMap<u64, Rc<Local>>>,
@@ -119,6 +159,10 @@ pub struct Worker {
     /// When the others were last looked after while a script was busy.
     pub(super) last_meanwhile: Cell<Instant>,
     now: Cell<u64>,
+    /// When it last looked at the balance, likewise.
+    looked: Cell<u64>,
+    /// A long turn, in raw clock ticks.
+    long_turn: u64,
     /// Told when the disk has more of the journal. One task waits for that, and wakes those of the worker that wait with it.
     settled: Notify,
 }
@@ -134,8 +178,15 @@ pub struct Scratch {
 }
 
 impl Worker {
-    fn new(instance: Arc<Instance>, number: usize, arrivals: UnboundedReceiver<Arrival>) -> Worker {
-        let (courier, signals) = Courier::to(number, &instance.clients.traffic);
+    fn new(
+        instance: Arc<Instance>,
+        number: usize,
+        crew: Crew,
+        ways: Arc<[Courier]>,
+        arrivals: UnboundedReceiver<Arrival>,
+        signals: UnboundedReceiver<Signal>,
+    ) -> Worker {
+        let long_turn = instance.telemetry.ticks(LONG_TURN.as_micros() as u64);
         Worker {
             instance,
             scratch: RefCell::new(Scratch {
@@ -145,7 +196,8 @@ impl Worker {
             }),
             evictor: RefCell::default(),
             number,
-            courier,
+            crew,
+            ways,
             signals: RefCell::new(signals),
             arrivals: RefCell::new(arrivals),
             connections: RefCell::default(),
@@ -153,6 +205,8 @@ impl Worker {
             turn_of: Cell::new(0),
             last_meanwhile: Cell::new(Instant::now()),
             now: Cell::new(unix_millis()),
+            looked: Cell::default(),
+            long_turn,
             settled: Notify::new(),
         }
     }
@@ -182,7 +236,7 @@ impl Worker {
     }
 
     /// Takes the signals that are there, and sends mail; ready when there was any of either.
-    fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_signals(self: &Rc<Worker>, cx: &mut Context<'_>) -> Poll<()> {
         let mut signals = self.signals.borrow_mut();
         let mut came = Poll::Pending;
         for _ in 0..SIGNALS {
@@ -218,33 +272,42 @@ impl Worker {
     }
 
     /// Takes all signals that are there, so that what they bring has reached the connections' mail.
-    pub fn take_signals(&self) {
+    pub fn take_signals(self: &Rc<Worker>) {
         let mut signals = self.signals.borrow_mut();
         while let Ok(signal) = signals.try_recv() {
             self.heed(signal);
         }
     }
 
-    fn heed(&self, signal: Signal) {
-        let connections = self.connections.borrow();
+    fn heed(self: &Rc<Worker>, signal: Signal) {
         match signal {
             Signal::Kill(id) => {
-                if let Some(connection) = connections.get(&id) {
+                if let Some(connection) = self.connection(id) {
                     connection.kill();
                 }
             }
             Signal::Deliver { to, letter } => {
                 // Counted by this thread alone, a reference costs next to nothing.
                 let letter = Rc::new(letter);
-                for id in to.ids() {
-                    if let Some(connection) = connections.get(id)
+                for &id in to.ids() {
+                    if let Some(connection) = self.connection(id)
                         && connection.post(Rc::clone(&letter))
                     {
-                        self.addressed.borrow_mut().push_back(Rc::clone(connection));
+                        let connection = Rc::clone(&connection);
+                        self.addressed.borrow_mut().push_back(connection);
                     }
                 }
             }
         }
+    }
+
+    /// The connection of this id, which may have to be fetched from the inbox first.
+    fn connection(self: &Rc<Worker>, id: u64) -> Option<Ref<'_, Rc<Local>>> {
+        let find = || Ref::filter_map(self.connections.borrow(), |all| all.get(&id)).ok();
+        find().or_else(|| {
+            self.adopt_arrivals();
+            find()
+        })
     }
 
     /// Adopts the connections that have arrived since.
@@ -272,28 +335,51 @@ impl Worker {
     }
 
     fn adopt(self: &Rc<Worker>, arrival: Arrival) {
-        let stream = match arrival.stream.adopt() {
+        let (stream, client, home) = match arrival {
+            Arrival::Accepted(accepted) => {
+                let place = Place::at(self.number, &self.ways);
+                let clients = &self.instance.clients;
+                let descriptor = accepted.descriptor;
+                let handle = clients.register(accepted.kind, descriptor, unix_millis(), place);
+                let is_open = self.config().security.requirepass.is_empty();
+                let client = Client::new(handle, is_open);
+                client.publish();
+                (accepted.stream, client, Home::new(self.number))
+            }
+            Arrival::Moving(moving) => {
+                let Moving {
+                    stream,
+                    client,
+                    home,
+                } = *moving;
+                (stream, client, home)
+            }
+        };
+        let stream = match stream.bind() {
             Ok(stream) => stream,
             Err(error) => {
                 info!("A connection could not be served: {error}");
+                self.instance.clients.unregister(&client.handle);
                 return;
             }
         };
-        let clients = &self.instance.clients;
-        let handle = clients.register(
-            arrival.kind,
-            arrival.descriptor,
-            unix_millis(),
-            self.courier.clone(),
-        );
-        let client = Client::new(handle, self.config().security.requirepass.is_empty());
-        client.publish();
-        let local = Rc::new(Local::new(arrival.descriptor));
+        let local = Rc::new(Local::new(client.handle.descriptor));
         self.connections
             .borrow_mut()
             .insert(client.id, Rc::clone(&local));
-        let connection = Connection::new(stream, client, local, Rc::clone(self));
+        if client.handle.killed.load(SeqCst) {
+            // Perhaps while it was on its way.
+            local.kill();
+        }
+        let connection = Connection::new(stream, client, home, local, Rc::clone(self));
         tokio::task::spawn_local(connection.serve());
+    }
+
+    /// Hands a connection over to another worker.
+    pub fn hand_over(&self, moving: Moving, to: usize) {
+        let handle = Arc::clone(&moving.client.handle);
+        self.crew.send(to, Arrival::Moving(Box::new(moving)));
+        handle.place.arrive(to);
     }
 
     /// Waits until what was written up to a position of the journal may be acknowledged.
@@ -361,12 +447,31 @@ impl Worker {
         self.now.get()
     }
 
+    /// Takes note of how many raw clock ticks requests took that were run in one go.
+    #[inline]
+    pub fn note_turn(&self, ticks: u64) {
+        if ticks >= self.long_turn {
+            self.crew.balance.note_long_turn();
+        }
+    }
+
+    #[cold]
+    fn look(&self, now: u64, all: bool) {
+        let (balance, telemetry) = (&self.crew.balance, &self.instance.telemetry);
+        self.looked.set(now);
+        balance.look(all);
+        telemetry.workers_in_use.store(balance.in_use(), Relaxed);
+    }
+
     /// Looks at the clock, once for all requests of one read.
     #[inline]
     pub fn batch(&self) -> Batch<'_> {
         let config = self.config();
         let now = unix_millis();
         self.now.set(now);
+        if now.abs_diff(self.looked.get()) >= LOOK.as_millis() as u64 {
+            self.look(now, config.network.io_threads_always_active);
+        }
         let may_expire = self.instance.pause.mode(now).is_none();
         let moment = room::moment(&config, now, may_expire);
         Batch {

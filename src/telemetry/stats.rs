@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -101,6 +101,8 @@ pub struct WorkerStats {
 pub struct Telemetry {
     /// One per worker, and a last one for the background.
     pub workers: Box<[WorkerStats]>,
+    /// How many workers clients are spread over at present.
+    pub workers_in_use: AtomicUsize,
     /// Turns raw clock ticks into time.
     pub clock: Clock,
     /// Connections accepted.
@@ -143,6 +145,7 @@ impl Telemetry {
         };
         Telemetry {
             workers: (0..workers).map(|_| worker()).collect(),
+            workers_in_use: AtomicUsize::new(1),
             clock: Clock::new(),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
@@ -259,7 +262,7 @@ impl Telemetry {
     }
 
     /// Microseconds in raw clock ticks, rounded down.
-    fn ticks(&self, micros: u64) -> u64 {
+    pub fn ticks(&self, micros: u64) -> u64 {
         const SAMPLE: u64 = 1 << 32;
         let nanos = u128::from(self.nanos(SAMPLE)).max(1);
         let ticks = u128::from(micros) * 1000 * u128::from(SAMPLE) / nanos;

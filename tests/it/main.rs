@@ -6,6 +6,7 @@ mod support;
 mod administration;
 mod append_only;
 mod atomicity;
+mod balance;
 mod bitmaps;
 mod blocking;
 mod busy;

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
-use crate::clients::{Client, Courier, Kind};
+use crate::clients::{Client, Kind, Place};
 use crate::command::dispatch::{Batch, Flow};
 use crate::command::replay::Replay;
 use crate::command::{Instance, room};
@@ -94,7 +94,7 @@ impl Worker {
         let telemetry = Telemetry::new(1, instance.commands.len());
         telemetry.workers[0].effects.propagation.attach(log.clone());
         let kind = Kind::Unix("test".to_owned());
-        let handle = instance.clients.register(kind, -1, 0, Courier::nowhere());
+        let handle = instance.clients.register(kind, -1, 0, Place::nowhere());
         Worker {
             instance: instance.clone(),
             telemetry,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as Clock};
 
 use fastrand::Rng;
 
-use crate::clients::{Client, Courier, Kind};
+use crate::clients::{Client, Kind, Place};
 use crate::command::dispatch::{Batch, Flow};
 use crate::command::{Instance, room};
 use crate::config::Config;
@@ -28,7 +28,7 @@ struct Worker {
 impl Worker {
     fn new(instance: &Arc<Instance>) -> Worker {
         let kind = Kind::Unix("test".to_owned());
-        let handle = instance.clients.register(kind, -1, 0, Courier::nowhere());
+        let handle = instance.clients.register(kind, -1, 0, Place::nowhere());
         Worker {
             instance: instance.clone(),
             telemetry: Telemetry::new(1, instance.commands.len()),

@@ -26,6 +26,8 @@ directives! {
         tcp_keepalive: u32 = 300 => integer(0, INT_MAX);
         /// Threads that serve connections, up to 128. 0 means one for each core.
         io_threads: u32 = 0 => integer(0, 128), at_start;
+        /// Whether clients are spread over all of them even when fewer have time enough.
+        io_threads_always_active: bool = false => YesNo;
         /// Mark on every listening socket, for packet filters.
         socket_mark_id: u32 = 0 => integer(0, u32::MAX as i64), at_start,
             inert("sockets are not marked");

@@ -121,7 +121,7 @@ impl Connection {
     }
 
     /// Sends the answer and runs what came behind the call.
-    fn resume(&mut self, worker: &Worker, answer: Answer) -> Turn {
+    fn resume(&mut self, worker: &Rc<Worker>, answer: Answer) -> Turn {
         worker.begin_turn(self.client.id);
         self.client.wait = None;
         let scratch = &mut *worker.scratch.borrow_mut();

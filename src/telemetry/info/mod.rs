@@ -82,12 +82,23 @@ impl Sources<'_> {
     }
 }
 
+/// Which words ask for a section; each adds to those before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shown {
+    /// None, and `default`.
+    ByDefault,
+    /// `all`.
+    WithAll,
+    /// Its own name, as Redis 7.2 does not have it, and `everything`.
+    ByName,
+}
+
 /// One section.
 struct Section {
     /// Its heading, which is also, in any case, the word that asks for it.
     title: &'static str,
-    /// Whether INFO without arguments shows it.
-    by_default: bool,
+    /// Who is shown it.
+    shown: Shown,
     write: fn(&mut Text, &Sources<'_>),
 }
 
@@ -95,67 +106,72 @@ struct Section {
 const SECTIONS: &[Section] = &[
     Section {
         title: "Server",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: process::server,
     },
     Section {
         title: "Clients",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: traffic::clients,
     },
     Section {
         title: "Memory",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: process::memory,
     },
     Section {
         title: "Persistence",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: data::persistence,
     },
     Section {
         title: "Stats",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: traffic::stats,
     },
     Section {
         title: "Replication",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: data::replication,
     },
     Section {
+        title: "Threads",
+        shown: Shown::ByName,
+        write: traffic::threads,
+    },
+    Section {
         title: "CPU",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: process::cpu,
     },
     Section {
         title: "Modules",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: |_, _| {},
     },
     Section {
         title: "Commandstats",
-        by_default: false,
+        shown: Shown::WithAll,
         write: traffic::command_stats,
     },
     Section {
         title: "Errorstats",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: traffic::error_stats,
     },
     Section {
         title: "Latencystats",
-        by_default: false,
+        shown: Shown::WithAll,
         write: traffic::latency_stats,
     },
     Section {
         title: "Cluster",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: data::cluster,
     },
     Section {
         title: "Keyspace",
-        by_default: true,
+        shown: Shown::ByDefault,
         write: data::keyspace,
     },
 ];
@@ -176,11 +192,14 @@ pub fn report(sources: &Sources<'_>, words: &[&[u8]]) -> String {
 impl Section {
     fn is_wanted(&self, words: &[&[u8]]) -> bool {
         if words.is_empty() {
-            return self.by_default;
+            return self.shown == Shown::ByDefault;
         }
         words.iter().any(|word| {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            is(self.title) || is("all") || is("everything") || (is("default") && self.by_default)
+            is(self.title)
+                || is("everything")
+                || (is("all") && self.shown <= Shown::WithAll)
+                || (is("default") && self.shown == Shown::ByDefault)
         })
     }
 }

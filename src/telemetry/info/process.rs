@@ -48,7 +48,7 @@ pub(super) fn server(text: &mut Text, sources: &Sources<'_>) {
         lru_clock: now.as_secs() & LRU_CLOCK,
         executable: executable.display(),
         config_file: identity.config_file.map(|path| path.display().to_string()).unwrap_or_default(),
-        io_threads_active: u8::from(identity.workers > 1),
+        io_threads_active: u8::from(sources.telemetry.workers_in_use.load(Relaxed) > 1),
     );
     listeners(text, config);
 }

@@ -1,10 +1,11 @@
 //! Traffic: who is connected, what they asked, and how long it took.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Sources, Text, decimals, fields, tame};
-use crate::clients::Class;
+use crate::clients::{Class, Handle};
 use crate::telemetry::stats::CommandTotals;
 
 pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
@@ -24,6 +25,20 @@ pub(super) fn clients(text: &mut Text, sources: &Sources<'_>) {
         total_blocking_keys: sources.keyspace.waitroom.keys(),
         total_blocking_keys_on_nokey: 0,
     );
+}
+
+/// What each worker does, as Redis 8 shows it of its threads.
+pub(super) fn threads(text: &mut Text, sources: &Sources<'_>) {
+    let clients = sources.clients.all();
+    let workers = &sources.telemetry.workers[..sources.identity.workers];
+    for (number, worker) in workers.iter().enumerate() {
+        let lives_there = |client: &&Arc<Handle>| client.place.current().worker() == number;
+        let clients = clients.iter().filter(lives_there).count();
+        let (reads, writes) = (worker.reads.get(), worker.writes.get());
+        text.line(format_args!(
+            "io_thread_{number}:clients={clients},reads={reads},writes={writes}"
+        ));
+    }
 }
 
 pub(super) fn stats(text: &mut Text, sources: &Sources<'_>) {
