@@ -133,7 +133,7 @@ mod tests {
             let (_, worker) = thread::scope(|threads| {
                 let moves = threads.spawn(|| {
                     start.wait();
-                    wander(&handle.place, &handle.killed, usize::MAX)
+                    wander(&handle.place, &handle.killed, 1 << 20)
                 });
                 start.wait();
                 (0..try_number % 64).for_each(|_| std::hint::spin_loop());
