@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 
 /// How often the workers that are awake look at the balance.
 pub const LOOK: Duration = Duration::from_millis(10);
@@ -21,14 +22,15 @@ const FULL: f64 = 0.9;
 /// For how long one of them has to be full before more are in use, about.
 const FULL_FOR: Duration = Duration::from_millis(30);
 
-/// The share of their time that half the workers would be awake, if they had to serve all, up to which they are enough.
-const ROOMY: f64 = 0.75;
+/// The share of a processor's time that each of half the workers would use, if they served all, up to which they are enough. It is less than the
+/// share of the time that they are awake: that counts waiting for the processor, too.
+const ROOMY: f64 = 0.85;
 
 /// For how long that has to be so before fewer are in use.
 const ROOMY_FOR: Duration = Duration::from_secs(1);
 
 /// A turn from which on others are kept away from whoever causes such.
-pub const LONG_TURN: Duration = Duration::from_millis(5);
+pub const LONG_TURN: Duration = Duration::from_millis(10);
 
 /// For how long.
 const APART_FOR: Duration = Duration::from_secs(10);
@@ -44,16 +46,26 @@ pub struct Balance {
     trend: Mutex<Trend>,
 }
 
-/// How long a worker has slept; written by it alone. Times are nanoseconds since the epoch.
+/// What a worker did; written by it alone. Times are nanoseconds, since the epoch where they are points of time.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Meter {
+    /// How long it has slept.
     slept: AtomicU64,
     /// Since when it sleeps; 0 if it is awake.
     asleep_since: AtomicU64,
+    /// How long it has used a processor, as of its last look.
+    used: AtomicU64,
 }
 
 impl Meter {
+    fn reading(&self, now: u64) -> Reading {
+        Reading {
+            slept: self.slept_until(now),
+            used: self.used.load(Relaxed),
+        }
+    }
+
     fn slept_until(&self, now: u64) -> u64 {
         let since = match self.asleep_since.load(Relaxed) {
             0 => now,
@@ -107,8 +119,12 @@ impl Balance {
         self.in_use.store(self.meters.len(), Relaxed);
     }
 
-    /// Decides anew how many workers are in use, all if `all`, unless somebody does so already or has just done so.
-    pub fn look(&self, all: bool) {
+    /// The worker of this number, which calls this, looks: it decides anew how many workers are in use, all if `all`, unless somebody does so
+    /// already or has just done so.
+    pub fn look(&self, worker: usize, all: bool) {
+        let used = clock_gettime(ClockId::ThreadCPUTime);
+        let used = used.tv_sec as u64 * 1_000_000_000 + used.tv_nsec as u64;
+        self.meters[worker].used.store(used, Relaxed);
         let Some(mut trend) = self.trend.try_lock() else {
             return;
         };
@@ -116,8 +132,8 @@ impl Balance {
         if now - trend.at < nanos(LOOK) / 2 {
             return;
         }
-        let slept = self.meters.iter().map(|meter| meter.slept_until(now));
-        trend.follow(now, slept);
+        let readings = self.meters.iter().map(|meter| meter.reading(now));
+        trend.follow(now, readings);
         if all {
             trend.begin_anew();
         }
@@ -131,12 +147,18 @@ impl Balance {
     }
 }
 
+/// What a worker's meter shows, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    slept: u64,
+    used: u64,
+}
+
 /// What was seen at the last look, since when it has been like that, and what that asks for. Times are nanoseconds.
 #[derive(Debug)]
 struct Trend {
     at: u64,
-    /// How long each worker had slept.
-    slept: Box<[u64]>,
+    readings: Box<[Reading]>,
     not_full_at: u64,
     not_roomy_at: u64,
     /// How many workers are enough.
@@ -147,7 +169,7 @@ impl Trend {
     fn new(workers: usize) -> Trend {
         Trend {
             at: 0,
-            slept: vec![0; workers].into(),
+            readings: vec![Reading::default(); workers].into(),
             not_full_at: 0,
             not_roomy_at: 0,
             enough: 1,
@@ -160,30 +182,29 @@ impl Trend {
         (self.not_full_at, self.not_roomy_at) = (self.at, self.at);
     }
 
-    /// Decides anew when each worker has `slept` so long until `now`.
-    fn follow(&mut self, now: u64, slept: impl Iterator<Item = u64>) {
+    /// Decides anew when these are the readings `now`.
+    fn follow(&mut self, now: u64, readings: impl Iterator<Item = Reading>) {
         let period = (now - self.at) as f64;
-        let (mut most, mut sum) = (0_f64, 0_f64);
-        for (slept, before) in slept.zip(&mut self.slept) {
-            let asleep = slept.saturating_sub(*before) as f64;
-            let awake = (1.0 - asleep / period).max(0.0);
-            *before = slept;
-            most = most.max(awake);
-            sum += awake;
+        let (mut asleep, mut used) = (u64::MAX, 0);
+        for (now, before) in readings.zip(&mut self.readings) {
+            asleep = asleep.min(now.slept.saturating_sub(before.slept));
+            used += now.used.saturating_sub(before.used);
+            *before = now;
         }
+        let is_full = asleep as f64 <= (1.0 - FULL) * period;
         self.at = now;
-        if most < FULL {
+        if !is_full {
             self.not_full_at = now;
         }
         let fewer = self.enough.div_ceil(2);
-        if sum > ROOMY * fewer as f64 {
+        if is_full || used as f64 > ROOMY * fewer as f64 * period {
             self.not_roomy_at = now;
         }
         let is_full = now - self.not_full_at >= nanos(FULL_FOR);
         let is_roomy = now - self.not_roomy_at >= nanos(ROOMY_FOR);
         if is_full || is_roomy {
             self.enough = match is_full {
-                true => (self.enough * 2).min(self.slept.len()),
+                true => (self.enough * 2).min(self.readings.len()),
                 false => fewer,
             };
             (self.not_full_at, self.not_roomy_at) = (now, now);
@@ -206,12 +227,15 @@ mod tests {
         for _ in 0..looks {
             let period = nanos(LOOK);
             let awake = awake.iter().chain(std::iter::repeat(&0.0));
-            let before = trend.slept.clone().into_iter();
-            let slept: Vec<u64> = before
-                .zip(awake)
-                .map(|(slept, awake)| slept + (period as f64 * (1.0 - awake)) as u64)
-                .collect();
-            trend.follow(trend.at + period, slept.into_iter());
+            let before = trend.readings.clone().into_iter();
+            let now = before.zip(awake).map(|(before, awake)| {
+                let used = (period as f64 * awake) as u64;
+                Reading {
+                    slept: before.slept + period - used,
+                    used: before.used + used,
+                }
+            });
+            trend.follow(trend.at + period, now);
         }
         trend.enough
     }
@@ -259,7 +283,7 @@ mod tests {
         assert_eq!(balance.in_use(), 1);
         balance.note_long_turn();
         assert_eq!(balance.in_use(), WORKERS);
-        balance.look(false);
+        balance.look(0, false);
         assert_eq!(balance.in_use(), WORKERS);
         assert_eq!(balance.place(WORKERS + 1), 1);
     }

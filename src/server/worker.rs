@@ -459,7 +459,7 @@ impl Worker {
     fn look(&self, now: u64, all: bool) {
         let (balance, telemetry) = (&self.crew.balance, &self.instance.telemetry);
         self.looked.set(now);
-        balance.look(all);
+        balance.look(self.number, all);
         telemetry.workers_in_use.store(balance.in_use(), Relaxed);
     }
 
