@@ -92,6 +92,26 @@ impl Report {
     }
 }
 
+/// More changes that are worth waiting for.
+#[derive(Clone, Copy, Debug)]
+pub struct Company {
+    /// So many in all.
+    pub changes: u64,
+    /// Not longer.
+    pub until: Instant,
+}
+
+/// What the writer learns when it takes what there is to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// The settings.
+    pub settings: Settings,
+    /// Whether somebody may wait until all of it is settled.
+    pub is_awaited: bool,
+    /// How many changes there are.
+    pub changes: u64,
+}
+
 /// What the configuration says about writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -135,6 +155,10 @@ struct Pending {
     is_reconfigured: bool,
     /// Whether the writer waits.
     writer_waits: bool,
+    /// Appended since the writer took what was there.
+    changes: u64,
+    /// So many changes it waits for.
+    enough: u64,
     /// Whether somebody may wait until what is here is settled.
     is_awaited: bool,
     /// What all blocks take, in bytes.
@@ -166,6 +190,8 @@ impl Journal {
                 settings,
                 is_reconfigured: false,
                 writer_waits: false,
+                changes: 0,
+                enough: 1,
                 is_awaited: false,
                 memory: Arc::clone(&memory),
             }),
@@ -201,6 +227,7 @@ impl Journal {
             pending.preface(database);
         }
         pending.push(commands);
+        pending.changes += 1;
         if pending.end - self.status.written.load(Relaxed) > self.most_waiting {
             self.is_behind.store(true, Relaxed);
         }
@@ -233,7 +260,7 @@ impl Journal {
     fn wake_writer(&self) {
         let mut pending = self.pending.lock();
         self.is_gathering.store(false, Relaxed);
-        let wakes = std::mem::take(&mut pending.writer_waits);
+        let wakes = pending.changes >= pending.enough && std::mem::take(&mut pending.writer_waits);
         drop(pending);
         if wakes {
             self.wanted.notify_one();
@@ -349,15 +376,25 @@ impl Journal {
             .send_modify(|synced| *synced = position.max(*synced));
     }
 
-    /// Takes what there is to do; waits for it until `deadline`. Answers the settings, and whether somebody may wait until what was
-    /// taken is settled.
+    /// Takes what there is to do; waits for it until `deadline`, and for more of it as `company` says.
     pub(super) fn take(
         &self,
         deadline: Option<Instant>,
+        company: Option<Company>,
         items: &mut VecDeque<Item>,
-    ) -> (Settings, bool) {
+    ) -> Taken {
         let mut pending = self.pending.lock();
-        if pending.items.is_empty() && pending.block.is_empty() && !pending.is_reconfigured {
+        if let Some(Company { changes, until }) = company {
+            pending.enough = changes;
+            while pending.is_quiet() && pending.changes < changes {
+                pending.writer_waits = true;
+                if self.wanted.wait_until(&mut pending, until).timed_out() {
+                    break;
+                }
+            }
+            pending.enough = 1;
+        }
+        if pending.is_quiet() && pending.block.is_empty() {
             pending.writer_waits = true;
             match deadline {
                 Some(deadline) => {
@@ -365,16 +402,19 @@ impl Journal {
                 }
                 None => self.wanted.wait(&mut pending),
             }
-            pending.writer_waits = false;
         }
+        pending.writer_waits = false;
         pending.is_reconfigured = false;
         pending.seal();
         items.append(&mut pending.items);
         // Whoever was told to wait came before this, so what they wait for is among the items.
         let waiting = pending.end - self.status.written.load(Relaxed);
         self.is_behind.store(waiting > self.most_waiting, Relaxed);
-        let is_awaited = std::mem::take(&mut pending.is_awaited);
-        (pending.settings, is_awaited)
+        Taken {
+            settings: pending.settings,
+            is_awaited: std::mem::take(&mut pending.is_awaited),
+            changes: std::mem::take(&mut pending.changes),
+        }
     }
 
     /// Takes a block back whose bytes are written, or not to be written.
@@ -422,6 +462,11 @@ impl Sink for Journal {
 }
 
 impl Pending {
+    /// Whether there is nothing to do but, perhaps, to write the block that grows.
+    fn is_quiet(&self) -> bool {
+        self.items.is_empty() && !self.is_reconfigured
+    }
+
     /// Says what has to be said before the next commands.
     #[cold]
     fn preface(&mut self, database: usize) {
@@ -478,7 +523,7 @@ mod tests {
 
     fn taken(journal: &Journal) -> Vec<u8> {
         let mut items = VecDeque::new();
-        journal.take(Some(Instant::now()), &mut items);
+        journal.take(Some(Instant::now()), None, &mut items);
         let mut bytes = Vec::new();
         for item in items {
             if let Item::Bytes(block, _) = item {
@@ -520,17 +565,17 @@ mod tests {
         let first = journal.append(0, PING);
         assert!(!journal.is_unsettled(first));
         let mut items = VecDeque::new();
-        let (_, is_awaited) = journal.take(None, &mut items);
+        let is_awaited = journal.take(None, None, &mut items).is_awaited;
         assert!(!is_awaited);
         let second = journal.append(0, &[b'x'; 100]);
         assert!(journal.is_unsettled(second));
         journal.status.written.store(first, Relaxed);
         assert!(!journal.is_unsettled(first), "that is written");
-        let (_, is_awaited) = journal.take(None, &mut items);
+        let is_awaited = journal.take(None, None, &mut items).is_awaited;
         assert!(is_awaited, "who has to wait must be told the end of it");
         journal.status.written.store(second, Relaxed);
         journal.configure(journal.settings());
-        journal.take(None, &mut items);
+        journal.take(None, None, &mut items);
         assert!(!journal.is_unsettled(second) && !journal.makes_wait());
     }
 
@@ -555,6 +600,47 @@ mod tests {
         assert!(is_woken(), "nobody waits for more");
     }
 
+    /// Takes with company from another thread, which `meanwhile` meets waiting; answers how many changes there were.
+    fn taken_with_company(changes: u64, until: Instant, meanwhile: impl FnOnce(&Journal)) -> u64 {
+        let journal = &Journal::default();
+        journal.configure(Settings {
+            fsync: AppendFsync::Always,
+            ..journal.settings()
+        });
+        taken(journal);
+        journal.append(0, PING);
+        journal.dispatch();
+        std::thread::scope(|threads| {
+            let company = Company { changes, until };
+            let writer = threads.spawn(move || {
+                journal
+                    .take(None, Some(company), &mut VecDeque::new())
+                    .changes
+            });
+            while changes > 1 && !journal.pending.lock().writer_waits {}
+            meanwhile(journal);
+            writer.join().expect("no panic")
+        })
+    }
+
+    #[test]
+    fn the_writer_waits_for_company_until_all_are_there_or_for_so_long() {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let another = |journal: &Journal| {
+            journal.append(0, PING);
+            journal.dispatch();
+        };
+        assert_eq!(taken_with_company(1, far, |_| {}), 1);
+        assert_eq!(taken_with_company(2, far, another), 2);
+        assert_eq!(
+            taken_with_company(3, far, |journal| journal.order(Order::Clean)),
+            1
+        );
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert_eq!(taken_with_company(3, soon, another), 2);
+        assert!(Instant::now() >= soon);
+    }
+
     #[test]
     fn orders_keep_their_place() {
         let journal = Journal::default();
@@ -562,7 +648,7 @@ mod tests {
         journal.order(Order::Abandon);
         let end = journal.append(0, PING);
         let mut items = VecDeque::new();
-        journal.take(None, &mut items);
+        journal.take(None, None, &mut items);
         let Some(
             [
                 Item::Bytes(_, 37),
@@ -587,7 +673,7 @@ mod tests {
         journal.append(0, &giant);
         journal.append(0, &record);
         let mut items = VecDeque::new();
-        journal.take(None, &mut items);
+        journal.take(None, None, &mut items);
         let blocks: Vec<_> = (items.into_iter())
             .filter_map(|item| match item {
                 Item::Bytes(block, _) => Some(block),

@@ -1,6 +1,7 @@
 //! The writer: a thread that takes what is in the journal to the log, and brings it to the disk as `appendfsync` says.
 //!
-//! - `always`: one write, one fsync, then everyone whose change was in it is told. Whoever comes meanwhile has the next one in common.
+//! - `always`: one write, one fsync, then everyone whose change was in it is told. Whoever comes meanwhile has the next one in common, and
+//!   that one also waits a little for those who were just told: most of them are about to come with the next change.
 //! - `everysec`: written at once, brought to the disk by a second thread, so that nobody waits for a slow disk but that thread.
 //! - `no`: written at once.
 //!
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::disk::DiskFile;
-use super::journal::{Item, Journal, Order, Settings};
+use super::journal::{Company, Item, Journal, Order, Settings};
 use super::log::Log;
 use crate::config::directives::persistence::AppendFsync;
 
@@ -29,6 +30,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long changes gather before they are written where nobody waits for it: a thread that is woken for each of them would cost
 /// more than they do.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// How long a change waits at most for others to be kept together with.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Seconds between errors in the server's own log while a disk keeps failing.
 const QUIET: Duration = Duration::from_secs(30);
@@ -68,6 +72,8 @@ pub fn start(journal: &Arc<Journal>, log: Log, fatal: Fatal) -> io::Result<Write
         has_waiting: false,
         is_unsynced: false,
         last_sync: Instant::now(),
+        sync_time: Duration::ZERO,
+        changes: 0,
         retry: None,
         last_complaint: None,
     };
@@ -128,6 +134,10 @@ struct State {
     is_unsynced: bool,
     /// When it was asked, or would have been.
     last_sync: Instant,
+    /// How long it then took.
+    sync_time: Duration,
+    /// Changes in what was taken last.
+    changes: u64,
     /// When a disk that failed is to be tried again.
     retry: Option<Instant>,
     /// When a failure was last logged.
@@ -140,9 +150,11 @@ struct End;
 impl State {
     fn run(mut self) {
         loop {
-            let (settings, is_awaited) = self.journal.take(self.deadline(), &mut self.items);
-            self.settings = settings;
-            self.has_waiting |= is_awaited;
+            let (deadline, company) = (self.deadline(), self.company());
+            let taken = self.journal.take(deadline, company, &mut self.items);
+            self.settings = taken.settings;
+            self.has_waiting |= taken.is_awaited;
+            self.changes = taken.changes;
             let Ok(has_written) = self.turn() else {
                 return;
             };
@@ -150,6 +162,15 @@ impl State {
                 thread::sleep(GATHER);
             }
         }
+    }
+
+    /// Those who were just told that their changes are kept, to have the next fsync in common with all of them: for a disk that takes its
+    /// time it is the number of fsyncs that counts. They are waited for half as long as the last one took.
+    fn company(&self) -> Option<Company> {
+        (self.settings.fsync == AppendFsync::Always).then(|| Company {
+            changes: self.changes,
+            until: self.last_sync + (self.sync_time / 2).min(PATIENCE),
+        })
     }
 
     /// When there is something to do though nothing new comes.
@@ -329,8 +350,10 @@ impl State {
         let Some(file) = self.log.file() else {
             return Ok(true);
         };
+        let began = Instant::now();
         let synced = file.sync();
         self.last_sync = Instant::now();
+        self.sync_time = self.last_sync - began;
         if let Err(error) = &synced
             && self.settings.fsync == AppendFsync::Always
         {
