@@ -28,4 +28,4 @@ pub use place::Place;
 pub use registry::{Handle, Kind, Names, Registry};
 pub use subscriptions::{Name, Subscriptions, Topic};
 pub use transaction::{Transaction, WatchedKey, Watching};
-pub use waiting::{Answer, Hashes, Wait, Waiting};
+pub use waiting::{Answer, Hashes, ScriptRun, Until, Wait, Waiting};

@@ -67,12 +67,30 @@ pub struct Wait {
     pub ticket: u64,
     /// How long it waits at most, in milliseconds.
     pub most: Option<u64>,
-    /// The position of the journal that it waits for, if it is that.
-    pub synced: Option<u64>,
+    /// What it waits for, if that is nothing under a key.
+    pub until: Option<Until>,
     /// What it takes elsewhere, in bytes, about.
     pub memory: usize,
     /// Where the answer comes from.
     pub answer: oneshot::Receiver<Answer>,
+}
+
+/// What a call may wait for beside something under a key.
+#[derive(Debug)]
+pub enum Until {
+    /// That the journal is on the disk up to this position.
+    Synced(u64),
+    /// That each of these scripts has ended, or one was declared.
+    Settled(Vec<ScriptRun>),
+}
+
+/// A script that a worker runs.
+#[derive(Debug)]
+pub struct ScriptRun {
+    /// The index of the worker.
+    pub worker: usize,
+    /// What its count of scripts says meanwhile.
+    pub number: u64,
 }
 
 impl Waiting {

@@ -18,8 +18,8 @@ use super::call::KeyHashes;
 use super::dispatch::{Batch, Flow};
 use super::instance::unix_millis;
 use super::locks::Hashes;
-use super::{Call, Error, wait};
-use crate::clients::{Answer, Client, Handle, Wait, Waiting, socket};
+use super::{Call, Error, Group, script, wait};
+use crate::clients::{Answer, Client, Handle, Until, Wait, Waiting, socket};
 use crate::keyspace::waiters::{Waiter, Wanted};
 use crate::keyspace::{Db, Key};
 use crate::protocol::{OwnedRequest, Reply, number};
@@ -138,13 +138,12 @@ impl<'a> Call<'a> {
         waits
     }
 
-    /// Lets the client wait, for something wanted under keys or until a position of the journal is on the disk; answers whether it
-    /// may.
+    /// Lets the client wait, for something wanted under keys or for something else; answers whether it may.
     pub(super) fn waits(
         &mut self,
         wanted: Option<(Wanted, Range<usize>)>,
         most: Option<u64>,
-        synced: Option<u64>,
+        until: Option<Until>,
     ) -> bool {
         if !matches!(self.patience, Patience::Waits | Patience::Queues) {
             return false;
@@ -173,7 +172,7 @@ impl<'a> Call<'a> {
         self.client.wait = Some(Box::new(Wait {
             ticket,
             most,
-            synced,
+            until,
             memory,
             answer: receiver,
         }));
@@ -320,6 +319,9 @@ impl Batch<'_> {
             Ok(waiting) if waiting.wanted.is_some() => {
                 reply.null_array();
                 Ok(())
+            }
+            Ok(_) if entry.row.group == Group::Scripting => {
+                script::kill::act(self.instance, entry, &mut reply)
             }
             Ok(waiting) => {
                 let request = waiting.request.as_request();

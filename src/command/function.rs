@@ -106,7 +106,7 @@ pub const COMMANDS: &[Command] = &[
             },
             Command {
                 name: "kill",
-                run: kill,
+                run: script::kill::run,
                 arity: 2,
                 flags: Flags::NOSCRIPT.union(Flags::ALLOW_BUSY),
                 summary: "Ends the function that runs, unless it has changed something.",
@@ -145,7 +145,7 @@ pub const COMMANDS: &[Command] = &[
             },
             Command {
                 name: "stats",
-                run: stats,
+                run: script::kill::run,
                 arity: 2,
                 flags: Flags::NOSCRIPT.union(Flags::ALLOW_BUSY),
                 summary: "Tells which function runs, and how many there are.",
@@ -278,17 +278,6 @@ fn flush(call: &mut Call<'_>) -> Outcome {
     })?;
     call.reply.ok();
     Ok(())
-}
-
-fn kill(call: &mut Call<'_>) -> Outcome {
-    let killed = call.instance.busy.kill(true);
-    killed.map_err(|error| Error::text(error.to_string()))?;
-    call.reply.ok();
-    Ok(())
-}
-
-fn stats(call: &mut Call<'_>) -> Outcome {
-    Ok(write_stats(call.instance, &mut call.reply)?)
 }
 
 /// Answers FUNCTION STATS.

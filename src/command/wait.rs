@@ -1,7 +1,7 @@
 //! WAIT and WAITAOF: until what was written is elsewhere, too. There are no replicas, so only the own disk can have it.
 
 use super::{Call, Categories, Command, Error, Flags, Group, Instance, Outcome};
-use crate::clients::Client;
+use crate::clients::{Client, Until};
 use crate::protocol::{Reply, Request};
 
 const ROW: Command = Command {
@@ -62,7 +62,7 @@ fn wait_aof(call: &mut Call<'_>) -> Outcome {
     let written = call.client.written;
     let is_synced = call.instance.journal.is_synced(written);
     // Where replicas are to have it, too, it makes no difference that the disk does.
-    let synced = (needs_disk && replicas == 0).then_some(written);
+    let synced = (needs_disk && replicas == 0).then_some(Until::Synced(written));
     let is_done = replicas == 0 && (is_synced || !needs_disk);
     if is_done || !call.waits(None, most, synced) {
         answer(is_synced, &mut call.reply);

@@ -2,7 +2,7 @@
 //!
 //! A script that has passed `busy-reply-threshold` is *declared*. While there is one, commands are answered that the server is busy, as
 //! Redis does, and whoever already waits for a shard that it holds stops waiting. Until then nobody knows of it but those who need
-//! its shards.
+//! its shards, and those who would end it, who wait (`command/script/kill.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -151,12 +151,12 @@ impl Busy {
         self.count.store(declared.len(), Relaxed);
     }
 
-    /// Ends the scripts of one kind that have changed nothing.
+    /// Ends the scripts of one kind that have changed nothing. They are as good as over: from now on nobody is refused for them.
     ///
     /// # Errors
     /// When there is none that may be ended.
     pub fn kill(&self, functions: bool) -> Result<(), KillError> {
-        let declared = self.declared.lock();
+        let mut declared = self.declared.lock();
         let first = declared.first().ok_or(KillError::NotBusy)?;
         let may_end = |script: &&Arc<Declared>| {
             !script.has_written.load(Relaxed) && script.is_function == functions
@@ -170,6 +170,8 @@ impl Busy {
             });
         }
         killable.for_each(|script| script.is_killed.store(true, Relaxed));
+        declared.retain(|script| !script.is_killed());
+        self.count.store(declared.len(), Relaxed);
         Ok(())
     }
 
@@ -206,7 +208,9 @@ mod tests {
         let other = declare();
         assert_eq!(busy.kill(false), Ok(()));
         assert!(other.is_killed() && !script.is_killed());
+        assert_eq!(busy.kill(false), Err(KillError::Written));
         busy.end(&script);
+        assert_eq!(busy.refusal(), None);
         busy.end(&other);
         assert_eq!(busy.refusal(), None);
     }

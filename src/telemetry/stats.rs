@@ -92,6 +92,8 @@ pub struct WorkerStats {
     pub output_limit_disconnections: Counter,
     /// Connections that ended because their request outgrew `client-query-buffer-limit`.
     pub query_limit_disconnections: Counter,
+    /// How often it has gone into a script or come out of one: odd while it is inside. Never reset.
+    pub scripts: Counter,
     /// By command id.
     pub by_command: Box<[CommandStats]>,
 }

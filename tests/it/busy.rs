@@ -244,3 +244,64 @@ fn what_runs_is_told_in_either_protocol() {
         assert!(client.line("FUNCTION KILL").is_ok());
     }
 }
+
+/// A script that nobody was told of yet is waited for, until it is declared.
+#[test]
+fn who_asks_before_a_script_is_declared_waits_for_that() {
+    const SCRIPT: &str = "redis.call('echo', 'on') while true do end";
+    const SOURCE: &str = "#!lua name=late
+        redis.register_function('late', function() redis.call('echo', 'on') while true do end end)";
+    let spinners = [
+        script(&["EVAL", SCRIPT, "0"]),
+        function(&["FCALL", "late", "0"]),
+    ];
+    let ask = |setup: Setup, spinner: &Spinner, line: &str| {
+        let server = setup.with("busy-reply-threshold", "300").start();
+        // They are with different workers.
+        let (mut other, mut spinning) = (server.connect_raw(), server.connect_raw());
+        other.call(&["FUNCTION", "LOAD", SOURCE]);
+        let mut request = Vec::new();
+        encode(&mut request, spinner.call);
+        spinning.write(&request).expect("written");
+        wait_for("the script to run", || {
+            let info = other.line("INFO commandstats");
+            info.is_error() || info.text().contains("cmdstat_echo:calls=1,")
+        });
+        let asked = timeless(other.line(line));
+        if spinner.kills != line {
+            assert!(other.line(spinner.kills).is_ok());
+        }
+        (asked, spinning.read())
+    };
+    for spinner in spinners {
+        for line in [spinner.kills, spinner.does_not, "FUNCTION STATS"] {
+            let [theirs, ours, alone] = servers().map(|setup| ask(setup, &spinner, line));
+            for ours in [ours, alone] {
+                assert_eq!(ours, theirs, "{line} during {:?}", spinner.call);
+            }
+        }
+    }
+}
+
+/// A script that ends by itself is waited for no longer than that, and one that has ended not at all.
+#[test]
+fn who_asks_before_a_script_ends_by_itself_waits_for_that() {
+    const SCRIPT: &str = "redis.call('echo', 'on')
+        local began = os.clock() while os.clock() - began < 0.2 do end return 'over'";
+    let server = Setup::minium().with("io-threads", "2").start();
+    let (mut other, mut spinning) = (server.connect_raw(), server.connect_raw());
+    let mut request = Vec::new();
+    encode(&mut request, &["EVAL", SCRIPT, "0"]);
+    spinning.write(&request).expect("written");
+    wait_for("the script to run", || {
+        let info = other.line("INFO commandstats").text();
+        info.contains("cmdstat_echo:calls=1,")
+    });
+    other.write(b"SCRIPT KILL\r\n").expect("written");
+    assert_eq!(spinning.read().text(), "over");
+    for _ in 0..2 {
+        assert!(other.read().text().starts_with("NOTBUSY"));
+        other.write(b"FUNCTION KILL\r\n").expect("written");
+    }
+    assert!(other.read().text().starts_with("NOTBUSY"));
+}

@@ -1,9 +1,11 @@
 //! Scripts: EVAL and its kin, and SCRIPT, which looks after the sources.
 //!
 //! - `run` is what a script sees of the server: its commands run under the locks that its own command took;
-//! - `flags` is what a call of a script counts as.
+//! - `flags` is what a call of a script counts as;
+//! - `kill` is what may be done about one that runs.
 
 mod flags;
+pub mod kill;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -128,7 +130,7 @@ pub const COMMANDS: &[Command] = &[
             },
             Command {
                 name: "kill",
-                run: kill,
+                run: kill::run,
                 arity: 2,
                 flags: Flags::NOSCRIPT.union(Flags::ALLOW_BUSY),
                 summary: "Ends the script that runs, unless it has changed something.",
@@ -269,13 +271,6 @@ fn flush(call: &mut Call<'_>) -> Outcome {
         ));
     }
     call.instance.scripts.clear();
-    call.reply.ok();
-    Ok(())
-}
-
-fn kill(call: &mut Call<'_>) -> Outcome {
-    let killed = call.instance.busy.kill(false);
-    killed.map_err(|error| Error::text(error.to_string()))?;
     call.reply.ok();
     Ok(())
 }

@@ -21,6 +21,7 @@ use crate::command::registry::Entry;
 use crate::command::{Call, Error, Flags, Instance, Outcome, monitor, save};
 use crate::keyspace::shard::Shard;
 use crate::keyspace::{Db, Key, meanwhile};
+use crate::metric::Counter;
 use crate::protocol::{Reply, Request, Version};
 use crate::scripting::busy::Declared;
 use crate::scripting::log::Line;
@@ -54,6 +55,7 @@ pub fn run(
     needs_all: &AtomicBool,
 ) -> Outcome {
     let rights = admit(call, rights)?;
+    let _inside = Inside::enter(&call.stats.scripts);
     if needs_all.load(Relaxed) {
         lock_all(call)?;
     }
@@ -104,6 +106,22 @@ pub fn run(
         stats.by_command[call.command.id].failed.add(1);
     }
     Ok(())
+}
+
+/// That this worker is inside a script, for those who would do something about it.
+struct Inside<'s>(&'s Counter);
+
+impl Inside<'_> {
+    fn enter(scripts: &Counter) -> Inside<'_> {
+        scripts.add(1);
+        Inside(scripts)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.add(1);
+    }
 }
 
 /// Locks every shard, unless that is so. Those that are held are let go first, for the order of locks.

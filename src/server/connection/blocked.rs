@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::input::Input;
 use super::{Connection, Turn, Worker, shrink};
-use crate::clients::{Answer, Class, ReplyMode, Waiting};
+use crate::clients::{Answer, Class, ReplyMode, Until, Waiting};
 use crate::command::dispatch::Flow;
 use crate::command::instance::unix_millis;
+use crate::command::script::kill;
 use crate::protocol::Parser;
 
 impl Connection {
@@ -23,11 +24,11 @@ impl Connection {
     /// meanwhile.
     pub(super) async fn wait_for_answer(&mut self) -> Turn {
         let worker = Rc::clone(&self.worker);
-        let Some(wait) = &self.client.wait else {
+        let Some(wait) = &mut self.client.wait else {
             return self.run_kept();
         };
         let ticket = wait.ticket;
-        let mut over = pin!(is_over(&worker, wait.most, wait.synced));
+        let mut over = pin!(is_over(&worker, wait.most, wait.until.take()));
         let mut is_over = false;
         let mut is_lent = false;
         let answer = poll_fn(|cx| {
@@ -163,8 +164,9 @@ impl Connection {
     }
 }
 
-/// Waits until a call has waited for as many milliseconds as it may, or for what it waits for on the disk.
-async fn is_over(worker: &Worker, most: Option<u64>, synced: Option<u64>) {
+/// Waits until a call has waited for as many milliseconds as it may, or something has come about that it waits for and nobody
+/// serves it with.
+async fn is_over(worker: &Worker, most: Option<u64>, until: Option<Until>) {
     let deadline = most.and_then(|most| Instant::now().checked_add(Duration::from_millis(most)));
     let time = async {
         match deadline {
@@ -172,14 +174,15 @@ async fn is_over(worker: &Worker, most: Option<u64>, synced: Option<u64>) {
             None => pending().await,
         }
     };
-    let disk = async {
-        match synced {
-            Some(position) => worker.instance.journal.until_synced(position).await,
+    let event = async {
+        match until {
+            Some(Until::Synced(position)) => worker.instance.journal.until_synced(position).await,
+            Some(Until::Settled(runs)) => kill::settled(&worker.instance, &runs).await,
             None => pending().await,
         }
     };
     tokio::select! {
         () = time => {}
-        () = disk => {}
+        () = event => {}
     }
 }
