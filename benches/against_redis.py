@@ -2,7 +2,7 @@
 """Measures Minium beside redis-server, in turns and in one run, and prints ratios.
 
     cargo build --release && benches/against_redis.py [cpu] [types] [collections] [throughput] [memory] [idle] [growth] [removal] [eviction]
-                                                    [expiry] [saving] [scripts] [handoff]
+                                                    [expiry] [saving] [scripts] [handoff] [always]
 
 Needs redis-server and redis-benchmark. Both servers run on free loopback ports, without persistence. Figures:
 
@@ -26,6 +26,8 @@ scripts     processor time of the server per EVAL of a rate limiter of five line
             (SET, INCR, LPUSH, HSET, GET), 50 of these sent at once.
 handoff     from sending an LPUSH until another connection, which waits in BLPOP, has the element: each of eight that wait in turn. At once,
             while the server still takes in the last one's next call; and half a millisecond later.
+always      SETs per second of 50 clients at pipeline 1 with `appendfsync always`, on the disk that is there, and where every flush takes
+            1 and 5 ms longer (needs a C compiler: a library put in front of the system's makes it so).
 """
 import argparse, contextlib, functools, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
@@ -38,13 +40,13 @@ SERVERS = {
 
 
 class Server:
-    def __init__(self, name, extra=()):
+    def __init__(self, name, extra=(), environment=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.dir = tempfile.TemporaryDirectory()
         arguments = SERVERS[name] + ["--port", str(self.port), "--bind", "127.0.0.1", *extra]
-        self.process = subprocess.Popen(arguments, cwd=self.dir.name, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(arguments, cwd=self.dir.name, stdout=subprocess.DEVNULL, env=os.environ | (environment or {}))
 
     def __enter__(self):
         for _ in range(200):
@@ -442,10 +444,37 @@ def trips_of_handoff(name, pause, rounds):
     return trips
 
 
+SLOW_DISK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int after_a_while(const char *name, int fd) {
+    usleep(atoi(getenv("FLUSH_DELAY")));
+    return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
+}
+int fsync(int fd) { return after_a_while("fsync", fd); }
+int fdatasync(int fd) { return after_a_while("fdatasync", fd); }
+"""
+
+
+def always(name):
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        library = os.path.join(folder, "slow_disk.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library, "-ldl"], input=SLOW_DISK, text=True, check=True)
+        for delay, requests in (0, 150_000), (1, 60_000), (5, 30_000):
+            environment = {"LD_PRELOAD": library, "FLUSH_DELAY": str(delay * 1000)} if delay else {}
+            with Server(name, ["--appendonly", "yes", "--appendfsync", "always"], environment) as server:
+                throughput = server.benchmark(["SET", "key:__rand_int__", "x" * 64], 1, requests)[0]
+            figures["SET, the disk as it is" if delay == 0 else f"SET, a flush {delay} ms longer"] = throughput
+    return figures
+
+
 MEASURES = {"cpu": (cpu, "us/op"), "collections": (collections, "B"), "throughput": (throughput, "k/s"), "memory": (memory, "B/key"),
             "idle": (idle, "B"), "growth": (growth, "ms"), "removal": (removal, "ms"),
             "eviction": (eviction, "% / ms"), "expiry": (expiry, "ms"), "saving": (saving, ""),
-            "scripts": (scripts, "us/op"), "handoff": (handoff, "us")}
+            "scripts": (scripts, "us/op"), "handoff": (handoff, "us"), "always": (always, "/s")}
 
 
 def main():

@@ -165,11 +165,11 @@ impl State {
     }
 
     /// Those who were just told that their changes are kept, to have the next fsync in common with all of them: for a disk that takes its
-    /// time it is the number of fsyncs that counts. They are waited for half as long as the last one took.
+    /// time it is the number of fsyncs that counts. They are waited for as long as the last one took at most.
     fn company(&self) -> Option<Company> {
         (self.settings.fsync == AppendFsync::Always).then(|| Company {
             changes: self.changes,
-            until: self.last_sync + (self.sync_time / 2).min(PATIENCE),
+            until: self.last_sync + self.sync_time.min(PATIENCE),
         })
     }
 
