@@ -200,7 +200,7 @@ impl Listener {
     pub async fn accept(self, instance: Arc<Instance>, crew: Crew) {
         loop {
             match self.next(&instance).await {
-                Ok(Some(accepted)) => crew.deal(accepted),
+                Ok(Some(accepted)) => crew.deal(accepted, &instance.telemetry),
                 Ok(None) => {}
                 Err(error) => {
                     warn!("Accepting client connection: {error}");

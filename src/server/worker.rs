@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::keyspace::evict::Evictor;
 use crate::keyspace::meanwhile;
 use crate::protocol::Span;
-use crate::telemetry::WorkerStats;
+use crate::telemetry::{Telemetry, WorkerStats};
 
 /// Bytes that one read may bring.
 const READ_BUFFER: usize = 64 << 10;
@@ -86,10 +86,14 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Gives a connection to the next worker in turn.
-    pub fn deal(&self, accepted: Accepted) {
-        let turn = self.next.fetch_add(1, Relaxed) % self.inboxes.len();
-        self.send(turn, Arrival::Accepted(accepted));
+    /// Gives a connection to the next worker in turn, but past those inside a script if there are others: many clients begin
+    /// with a HELLO, which is not answered while that goes on.
+    pub fn deal(&self, accepted: Accepted, telemetry: &Telemetry) {
+        let workers = self.inboxes.len();
+        let turn = self.next.fetch_add(1, Relaxed) % workers;
+        let mut others = (turn..turn + workers).map(|number| number % workers);
+        let free = others.find(|&number| telemetry.workers[number].script().is_none());
+        self.send(free.unwrap_or(turn), Arrival::Accepted(accepted));
     }
 
     fn send(&self, to: usize, arrival: Arrival) {

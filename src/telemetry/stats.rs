@@ -98,6 +98,13 @@ pub struct WorkerStats {
     pub by_command: Box<[CommandStats]>,
 }
 
+impl WorkerStats {
+    /// What its count of scripts says while it is inside this one, if it is inside one.
+    pub fn script(&self) -> Option<u64> {
+        Some(self.scripts.get()).filter(|count| count % 2 == 1)
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Telemetry {

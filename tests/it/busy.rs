@@ -245,6 +245,17 @@ fn what_runs_is_told_in_either_protocol() {
     }
 }
 
+/// Many clients begin with a HELLO, also those that come to end the script.
+#[test]
+fn who_comes_while_a_script_is_busy_may_say_hello() {
+    let scene = Scene::begin(Setup::minium().with("io-threads", "2"), &READERS[0]);
+    for _ in 0..4 {
+        let mut client = scene.server.connect_raw();
+        assert!(matches!(client.line("HELLO 3"), Value::Map(_)));
+        assert!(client.line("PING").text().starts_with("BUSY"));
+    }
+}
+
 /// A script that nobody was told of yet is waited for, until it is declared.
 #[test]
 fn who_asks_before_a_script_is_declared_waits_for_that() {

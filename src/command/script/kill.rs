@@ -12,6 +12,7 @@ use crate::command::function::write_stats;
 use crate::command::registry::Entry;
 use crate::command::{Call, Error, Instance, Outcome};
 use crate::protocol::Reply;
+use crate::telemetry::WorkerStats;
 
 /// How often to look whether a script still runs.
 const EVERY: Duration = Duration::from_millis(1);
@@ -45,18 +46,18 @@ fn undeclared(instance: &Instance) -> Vec<ScriptRun> {
         return Vec::new();
     }
     let workers = instance.telemetry.workers.iter().enumerate();
-    let runs = workers.map(|(worker, stats)| ScriptRun {
-        worker,
-        number: stats.scripts.get(),
-    });
-    runs.filter(|run| run.number % 2 == 1).collect()
+    let run = |(worker, stats): (usize, &WorkerStats)| {
+        let number = stats.script()?;
+        Some(ScriptRun { worker, number })
+    };
+    workers.filter_map(run).collect()
 }
 
 /// Waits until all of these have ended, or a script is declared.
 pub async fn settled(instance: &Instance, runs: &[ScriptRun]) {
     let workers = &instance.telemetry.workers;
     while instance.busy.refusal().is_none()
-        && (runs.iter()).any(|run| workers[run.worker].scripts.get() == run.number)
+        && (runs.iter()).any(|run| workers[run.worker].script() == Some(run.number))
     {
         sleep(EVERY).await;
     }
