@@ -93,7 +93,7 @@ mod tests {
     use tokio::sync::mpsc::UnboundedReceiver;
 
     use super::*;
-    use crate::clients::{Kind, Registry, Signal};
+    use crate::clients::{Handle, Kind, Registry, Signal};
 
     const TRIES: usize = 2000;
 
@@ -104,6 +104,14 @@ mod tests {
         let (first, one) = Courier::to(0, &Arc::default());
         let (second, other) = Courier::to(1, &Arc::default());
         (Arc::new([first, second]), [one, other])
+    }
+
+    /// A connection with the first of two workers.
+    fn connection() -> (Arc<Handle>, Inboxes) {
+        let (ways, inboxes) = workers();
+        let kind = Kind::Unix(String::new());
+        let handle = Registry::default().register(kind, -1, 0, Place::at(0, &ways));
+        (handle, inboxes)
     }
 
     /// Moves the connection to and fro until it may not or is found to be killed; answers whether it was, and with whom it is.
@@ -125,10 +133,7 @@ mod tests {
     #[test]
     fn what_is_sent_reaches_it_wherever_it_goes() {
         for try_number in 0..TRIES {
-            let (ways, mut inboxes) = workers();
-            let registry = Registry::default();
-            let kind = Kind::Unix(String::new());
-            let handle = registry.register(kind, -1, 0, Place::at(0, &ways));
+            let (handle, mut inboxes) = connection();
             let start = Barrier::new(2);
             let (_, worker) = thread::scope(|threads| {
                 let moves = threads.spawn(|| {
@@ -148,10 +153,7 @@ mod tests {
     #[test]
     fn it_learns_of_its_end_wherever_it_goes() {
         for try_number in 0..TRIES {
-            let (ways, mut inboxes) = workers();
-            let registry = Registry::default();
-            let kind = Kind::Unix(String::new());
-            let handle = registry.register(kind, -1, 0, Place::at(0, &ways));
+            let (handle, mut inboxes) = connection();
             let start = Barrier::new(2);
             let (is_killed, worker) = thread::scope(|threads| {
                 let moves = threads.spawn(|| {

@@ -7,6 +7,7 @@
 //!
 //! Whoever shares a worker waits while a long command of another runs. So after a long turn all workers are in use for a while.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,7 @@ const APART_FOR: Duration = Duration::from_secs(10);
 pub struct Balance {
     epoch: Instant,
     meters: Box<[Meter]>,
-    in_use: AtomicUsize,
+    in_use: Arc<AtomicUsize>,
     /// When all are in use no longer because of a long turn.
     apart_until: AtomicU64,
     trend: Mutex<Trend>,
@@ -76,12 +77,12 @@ impl Meter {
 }
 
 impl Balance {
-    /// For so many workers, of which one is in use.
-    pub fn new(workers: usize) -> Balance {
+    /// For so many workers; how many of them are in use is told to `in_use`.
+    pub fn new(workers: usize, in_use: Arc<AtomicUsize>) -> Balance {
         Balance {
             epoch: Instant::now(),
             meters: (0..workers).map(|_| Meter::default()).collect(),
-            in_use: AtomicUsize::new(1),
+            in_use,
             apart_until: AtomicU64::new(0),
             trend: Mutex::new(Trend::new(workers)),
         }
@@ -98,11 +99,6 @@ impl Balance {
         let slept = meter.slept_until(self.now());
         meter.asleep_since.store(0, Relaxed);
         meter.slept.store(slept, Relaxed);
-    }
-
-    /// How many workers are in use.
-    pub fn in_use(&self) -> usize {
-        self.in_use.load(Relaxed)
     }
 
     /// The worker with which a connection of this home lives.
@@ -222,6 +218,10 @@ mod tests {
 
     const WORKERS: usize = 6;
 
+    fn balance(workers: usize) -> Balance {
+        Balance::new(workers, Arc::new(AtomicUsize::new(1)))
+    }
+
     /// Looks `looks` times while each worker is awake for such a share of its time; answers how many are enough then.
     fn after(trend: &mut Trend, looks: u64, awake: &[f64]) -> usize {
         for _ in 0..looks {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn sleep_is_what_lies_between_falling_asleep_and_waking() {
-        let balance = Balance::new(1);
+        let balance = balance(1);
         let meter = &balance.meters[0];
         let slept = || meter.slept_until(balance.now());
         assert_eq!(slept(), 0);
@@ -279,12 +279,11 @@ mod tests {
 
     #[test]
     fn a_long_turn_brings_all_into_use_for_a_while() {
-        let balance = Balance::new(WORKERS);
-        assert_eq!(balance.in_use(), 1);
+        let balance = balance(WORKERS);
+        assert_eq!(balance.place(WORKERS + 1), 0);
         balance.note_long_turn();
-        assert_eq!(balance.in_use(), WORKERS);
-        balance.look(0, false);
-        assert_eq!(balance.in_use(), WORKERS);
         assert_eq!(balance.place(WORKERS + 1), 1);
+        balance.look(0, false);
+        assert_eq!(balance.place(2 * WORKERS - 1), WORKERS - 1);
     }
 }

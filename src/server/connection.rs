@@ -135,16 +135,7 @@ impl Connection {
                 Turn::Closed => break,
             }
         }
-        self.give_up().await;
-        self.worker.begin_turn(self.client.id);
-        self.worker.instance.pubsub.leave(&mut self.client);
-        self.client.unwatch(&self.worker.instance.keyspace);
-        self.worker.instance.tracking.stop(&mut self.client);
-        if self.client.is_monitor {
-            self.worker.instance.monitors.remove(&self.client.handle);
-        }
-        self.worker.instance.clients.unregister(&self.client.handle);
-        self.worker.forget(self.client.id);
+        end(&mut self.client, &self.worker).await;
     }
 
     /// One turn: sends what has come from elsewhere, flushes what waits, reads what is there and runs it.
@@ -470,6 +461,21 @@ impl Connection {
         let worker = Rc::clone(&self.worker);
         self.handle(&worker, &mut worker.scratch.borrow_mut(), 0)
     }
+}
+
+/// Takes back whatever a client that is gone has left with others.
+pub async fn end(client: &mut Client, worker: &Worker) {
+    let instance = &worker.instance;
+    blocked::give_up(client, worker).await;
+    worker.begin_turn(client.id);
+    instance.pubsub.leave(client);
+    client.unwatch(&instance.keyspace);
+    instance.tracking.stop(client);
+    if client.is_monitor {
+        instance.monitors.remove(&client.handle);
+    }
+    instance.clients.unregister(&client.handle);
+    worker.forget(client.id);
 }
 
 /// What became of the bytes of one read.

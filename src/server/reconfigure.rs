@@ -17,7 +17,7 @@ use crate::command::Instance;
 use crate::command::instance::NotApplied;
 use crate::config::Config;
 use crate::keyspace::evict::Gauge;
-use crate::persistence::aof::journal::Settings;
+use crate::persistence::aof::orders::Settings;
 use crate::telemetry::{log, memory};
 
 /// The listening sockets, which run as tasks of the main thread.

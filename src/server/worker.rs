@@ -19,7 +19,7 @@ use tokio::task::LocalSet;
 use tracing::{debug, info};
 
 use super::balance::{Balance, LONG_TURN, LOOK};
-use super::connection::{Connection, Home};
+use super::connection::{Connection, Home, end};
 use super::local::Local;
 use super::stream::Unbound;
 use crate::clients::{Class, Client, Courier, Kind, Place, Signal};
@@ -109,10 +109,11 @@ pub fn start(instance: &Arc<Instance>) -> io::Result<Crew> {
     let (ways, signals): (Vec<_>, Vec<_>) = (0..workers)
         .map(|number| Courier::to(number, &instance.clients.traffic))
         .unzip();
+    let in_use = Arc::clone(&instance.telemetry.workers_in_use);
     let crew = Crew {
         inboxes: inboxes.into(),
         next: Arc::default(),
-        balance: Arc::new(Balance::new(workers)),
+        balance: Arc::new(Balance::new(workers, in_use)),
     };
     let ways: Arc<[Courier]> = ways.into();
     for (number, (arrivals, signals)) in arrivals.into_iter().zip(signals).enumerate() {
@@ -363,7 +364,7 @@ impl Worker {
             Ok(stream) => stream,
             Err(error) => {
                 info!("A connection could not be served: {error}");
-                self.instance.clients.unregister(&client.handle);
+                self.bury(client);
                 return;
             }
         };
@@ -377,6 +378,12 @@ impl Worker {
         }
         let connection = Connection::new(stream, client, home, local, Rc::clone(self));
         tokio::task::spawn_local(connection.serve());
+    }
+
+    /// Ends a client whose socket this thread cannot serve.
+    pub fn bury(self: &Rc<Worker>, mut client: Client) {
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move { end(&mut client, &worker).await });
     }
 
     /// Hands a connection over to another worker.
@@ -461,10 +468,8 @@ impl Worker {
 
     #[cold]
     fn look(&self, now: u64, all: bool) {
-        let (balance, telemetry) = (&self.crew.balance, &self.instance.telemetry);
         self.looked.set(now);
-        balance.look(self.number, all);
-        telemetry.workers_in_use.store(balance.in_use(), Relaxed);
+        self.crew.balance.look(self.number, all);
     }
 
     /// Looks at the clock, once for all requests of one read.

@@ -1,8 +1,8 @@
 //! The counters of every worker, added up when somebody asks.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -110,8 +110,8 @@ impl WorkerStats {
 pub struct Telemetry {
     /// One per worker, and a last one for the background.
     pub workers: Box<[WorkerStats]>,
-    /// How many workers clients are spread over at present.
-    pub workers_in_use: AtomicUsize,
+    /// How many workers clients are spread over at present, as `server/balance.rs` decides.
+    pub workers_in_use: Arc<AtomicUsize>,
     /// Turns raw clock ticks into time.
     pub clock: Clock,
     /// Connections accepted.
@@ -154,7 +154,7 @@ impl Telemetry {
         };
         Telemetry {
             workers: (0..workers).map(|_| worker()).collect(),
-            workers_in_use: AtomicUsize::new(1),
+            workers_in_use: Arc::new(AtomicUsize::new(1)),
             clock: Clock::new(),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),

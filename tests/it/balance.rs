@@ -67,11 +67,18 @@ fn one_worker_serves_those_who_ask_little_and_others_stay_at_home() {
 fn a_full_worker_gets_help() {
     let server = two_workers().start();
     let mut observer = server.connect();
+    let mut clients = regulars(&server, 8);
+    wait_for("all are together", || {
+        clients
+            .iter_mut()
+            .for_each(|client| drop(client.line("PING")));
+        spread(&mut observer).contains(&0)
+    });
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
-        for _ in 0..8 {
-            threads.spawn(|| {
-                let mut client = server.connect();
+        for mut client in clients {
+            let is_over = &is_over;
+            threads.spawn(move || {
                 let pipeline = b"INCR n\r\nLPUSH l x\r\nLPOP l\r\n".repeat(500);
                 while !is_over.load(Relaxed) {
                     client.write(&pipeline).expect("written");
@@ -79,11 +86,11 @@ fn a_full_worker_gets_help() {
                 }
             });
         }
-        wait_for("both have clients", || {
-            let spread = spread(&mut observer);
-            spread.iter().min() >= Some(&4)
+        let has_help = holds_within(PATIENCE, || {
+            spread(&mut observer).into_iter().min() >= Some(4)
         });
         is_over.store(true, Relaxed);
+        assert!(has_help);
     });
 }
 
@@ -113,21 +120,28 @@ fn who_waits_moves_too_and_is_answered() {
     always_active(&mut observer, true);
     let mut pusher = server.connect();
     let mut waiting: Vec<Client> = (0..4).map(|_| server.connect()).collect();
-    for round in 0..300 {
-        always_active(&mut observer, round / 50 % 2 == 0);
+    let mut round = 0;
+    let mut hand_out = || {
+        round += 1;
         for (number, client) in waiting.iter_mut().enumerate() {
             let call = format!("BLPOP queue:{number} 0\r\n");
             client.write(call.as_bytes()).expect("written");
         }
         for (number, client) in waiting.iter_mut().enumerate() {
-            assert_eq!(
-                pusher.line(&format!("RPUSH queue:{number} {round}")).int(),
-                1
-            );
+            let push = format!("RPUSH queue:{number} {round}");
+            assert_eq!(pusher.line(&push).int(), 1);
             assert_eq!(client.read().elements()[1].text(), round.to_string());
         }
+    };
+    (0..MANY).for_each(|_| hand_out());
+    for together in [true, false, true, false] {
+        always_active(&mut observer, !together);
+        wait_for("those who wait have moved", || {
+            hand_out();
+            let fewest = spread(&mut observer).into_iter().min();
+            fewest == Some(if together { 0 } else { 3 })
+        });
     }
-    assert_eq!(spread(&mut observer).iter().sum::<usize>(), 6);
 }
 
 #[test]

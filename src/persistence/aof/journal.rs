@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use super::log::Rewritten;
+use super::orders::{Company, Item, Order, Report, Settings, Taken};
 use super::status::Status;
 use crate::config::directives::persistence::{AppendFsync, Persistence};
 use crate::keyspace::propagation::Sink;
@@ -49,92 +50,6 @@ pub struct Journal {
     most_waiting: u64,
     /// How the log does.
     pub status: Status,
-}
-
-/// What the writer has to do, in order.
-pub enum Item {
-    /// Whole commands to be written, and the position behind them.
-    Bytes(Vec<u8>, u64),
-    /// Something else.
-    Order(Order),
-}
-
-/// What the writer has to do beside writing.
-#[derive(Debug)]
-pub enum Order {
-    /// A rewrite begins: go on in a new increment, which may stay temporary until there is a base.
-    Begin {
-        /// Whether the log was off.
-        was_off: bool,
-    },
-    /// A rewrite ended well.
-    Adopt(Rewritten, Report),
-    /// A rewrite failed.
-    Abandon,
-    /// Bring everything to the disk, and tell whether it is there.
-    Flush(Report),
-    /// Bring everything to the disk and close the log.
-    Close(Report),
-    /// Remove the history that was kept.
-    Clean,
-    /// End the writer.
-    Stop,
-}
-
-/// Where it is told whether an order could be carried out.
-#[derive(Debug)]
-pub struct Report(mpsc::Sender<bool>);
-
-impl Report {
-    /// Tells it, if somebody still wants to know.
-    pub(super) fn tell(&self, is_well: bool) {
-        let _ = self.0.send(is_well);
-    }
-}
-
-/// More changes that are worth waiting for.
-#[derive(Clone, Copy, Debug)]
-pub struct Company {
-    /// So many in all.
-    pub changes: u64,
-    /// Not longer.
-    pub until: Instant,
-}
-
-/// What the writer learns when it takes what there is to do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    /// The settings.
-    pub settings: Settings,
-    /// Whether somebody may wait until all of it is settled.
-    pub is_awaited: bool,
-    /// How many changes there are.
-    pub changes: u64,
-}
-
-/// What the configuration says about writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// When the log is brought to the disk.
-    pub fsync: AppendFsync,
-    /// Not while a snapshot or a new base is written.
-    pub no_fsync_on_rewrite: bool,
-    /// Whether the time is noted.
-    pub timestamps: bool,
-    /// Whether history is kept.
-    pub keep_history: bool,
-}
-
-impl Settings {
-    /// What a configuration says.
-    pub fn of(config: &Persistence) -> Settings {
-        Settings {
-            fsync: config.appendfsync,
-            no_fsync_on_rewrite: config.no_appendfsync_on_rewrite,
-            timestamps: config.aof_timestamp_enabled,
-            keep_history: config.aof_disable_auto_gc,
-        }
-    }
 }
 
 struct Pending {
@@ -625,7 +540,7 @@ mod tests {
 
     #[test]
     fn the_writer_waits_for_company_until_all_are_there_or_for_so_long() {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_secs(20);
         let another = |journal: &Journal| {
             journal.append(0, PING);
             journal.dispatch();
@@ -636,6 +551,7 @@ mod tests {
             taken_with_company(3, far, |journal| journal.order(Order::Clean)),
             1
         );
+        assert!(Instant::now() < far, "nobody had to wait");
         let soon = Instant::now() + Duration::from_millis(20);
         assert_eq!(taken_with_company(3, soon, another), 2);
         assert!(Instant::now() >= soon);

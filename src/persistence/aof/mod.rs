@@ -6,6 +6,7 @@
 //! ```
 //!
 //! - [`journal`] takes changes while their keys are locked;
+//! - [`orders`] is what passes from there to the writer;
 //! - [`writer`] writes them and brings them to the disk as `appendfsync` says;
 //! - [`log`] is the set of files, in the layout of Redis 7, which [`manifest`] names;
 //! - [`status`] is how all that does;
@@ -19,6 +20,7 @@ pub mod journal;
 pub mod load;
 pub mod log;
 pub mod manifest;
+pub mod orders;
 pub mod rewrite;
 pub mod status;
 pub mod writer;

@@ -14,9 +14,10 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::commands::Commands;
-use super::journal::{Journal, Order};
+use super::journal::Journal;
 use super::log::Rewritten;
 use super::manifest::Form;
+use super::orders::Order;
 use crate::keyspace::snapshot::{Aborted, Busy, Snapshot};
 use crate::keyspace::{Keyspace, Locked};
 use crate::persistence::Libraries;

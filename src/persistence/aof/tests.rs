@@ -12,9 +12,10 @@ use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use super::disk::{Disk, DiskFile, System};
-use super::journal::{Journal, Order, Settings};
+use super::journal::Journal;
 use super::log::{Log, Rewritten};
 use super::manifest::{Form, Manifest};
+use super::orders::{Order, Settings};
 use super::writer::{self, Writer};
 use crate::config::directives::persistence::{AppendFsync, Persistence};
 

@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::disk::DiskFile;
-use super::journal::{Company, Item, Journal, Order, Settings};
+use super::journal::Journal;
 use super::log::Log;
+use super::orders::{Company, Item, Order, Settings};
 use crate::config::directives::persistence::AppendFsync;
 
 /// How often a disk that failed is tried again, and the log brought to one that did not.
@@ -317,7 +318,9 @@ impl State {
         let status = &self.journal.status;
         let is_spared = self.settings.no_fsync_on_rewrite && status.disk_is_busy.load(Relaxed);
         match self.settings.fsync {
-            AppendFsync::Always if self.is_unsynced && is_spared => self.last_sync = Instant::now(),
+            AppendFsync::Always if self.is_unsynced && is_spared => {
+                (self.last_sync, self.sync_time) = (Instant::now(), Duration::ZERO);
+            }
             AppendFsync::Always if self.is_unsynced => {
                 self.sync()?;
             }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::input::Input;
 use super::{Connection, Turn, Worker, shrink};
-use crate::clients::{Answer, Class, ReplyMode, Until, Waiting};
+use crate::clients::{Answer, Class, Client, ReplyMode, Until, Waiting};
 use crate::command::dispatch::Flow;
 use crate::command::instance::unix_millis;
 use crate::command::script::kill;
@@ -42,7 +42,7 @@ impl Connection {
             }
             if !is_over && over.as_mut().poll(cx).is_ready() {
                 is_over = true;
-                if let Some(waiting) = self.claim() {
+                if let Some(waiting) = claim(&self.client) {
                     return Poll::Ready(Some(Answer::TimedOut(waiting)));
                 }
                 // Somebody is about to answer.
@@ -115,12 +115,6 @@ impl Connection {
         }
     }
 
-    /// Takes the client's call back from those who would answer it, unless one of them has it already.
-    fn claim(&self) -> Option<Box<Waiting>> {
-        let wait = self.client.wait.as_ref()?;
-        self.client.handle.claim(Some(wait.ticket))
-    }
-
     /// Sends the answer and runs what came behind the call.
     fn resume(&mut self, worker: &Rc<Worker>, answer: Answer) -> Turn {
         worker.begin_turn(self.client.id);
@@ -143,25 +137,31 @@ impl Connection {
         }
         self.handle(worker, scratch, 0)
     }
+}
 
-    /// Ends the wait of a client that has gone, if it waits.
-    pub(super) async fn give_up(&mut self) {
-        let waiting = match self.claim() {
-            Some(waiting) => waiting,
-            None => {
-                let Some(wait) = self.client.wait.take() else {
-                    return;
-                };
-                // Somebody was faster. What it took for the client is lost, as it would be a moment later.
-                match wait.answer.await {
-                    Ok(Answer::TimedOut(waiting) | Answer::GivenUp(waiting)) => waiting,
-                    _ => return,
-                }
+/// Ends the wait of a client that has gone, if it waits.
+pub(super) async fn give_up(client: &mut Client, worker: &Worker) {
+    let waiting = match claim(client) {
+        Some(waiting) => waiting,
+        None => {
+            let Some(wait) = client.wait.take() else {
+                return;
+            };
+            // Somebody was faster. What it took for the client is lost, as it would be a moment later.
+            match wait.answer.await {
+                Ok(Answer::TimedOut(waiting) | Answer::GivenUp(waiting)) => waiting,
+                _ => return,
             }
-        };
-        self.worker.begin_turn(self.client.id);
-        waiting.leave_all(&self.worker.instance.keyspace);
-    }
+        }
+    };
+    worker.begin_turn(client.id);
+    waiting.leave_all(&worker.instance.keyspace);
+}
+
+/// Takes a client's call back from those who would answer it, unless one of them has it already.
+fn claim(client: &Client) -> Option<Box<Waiting>> {
+    let wait = client.wait.as_ref()?;
+    client.handle.claim(Some(wait.ticket))
 }
 
 /// Waits until a call has waited for as many milliseconds as it may, or something has come about that it waits for and nobody

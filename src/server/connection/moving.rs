@@ -65,7 +65,7 @@ impl Connection {
             Err(error) => {
                 info!("A connection could not be handed over: {error}");
                 client.handle.place.arrive(worker.number);
-                worker.instance.clients.unregister(&client.handle);
+                worker.bury(client);
             }
         }
     }
