@@ -13,7 +13,8 @@ collections resident bytes per collection, or per element of a large one.
 throughput  commands per second at pipeline 16, with as many client threads as there are cores.
 memory      resident bytes per key, all included: (resident when loaded - resident when empty) / keys.
 idle        resident bytes per idle connection.
-removal     the worst round trip of a client that pings while a set of 5 million members is removed.
+removal     the worst round trip of a client that pings while a set of 5 million members is removed; and while, instead, nothing is:
+            what is the machine's own.
 growth      round trips of a client that pings once a millisecond while 5 million keys are written.
 eviction    the share of its throughput that a stream of writes keeps when every write evicts a key; and the worst round trip of
             a client that pings while the limit is lowered from 2 GB to 1 GB and others write, and how long that takes.
@@ -275,7 +276,7 @@ def pinging(server, pause):
 
 def removal(name):
     figures = {}
-    for command in ["DEL", "set"], ["RENAME", "other", "set"], ["PEXPIRE", "set", 1]:
+    for command in ["PING"], ["DEL", "set"], ["RENAME", "other", "set"], ["PEXPIRE", "set", 1]:
         with Server(name) as server:
             server.send((["SADD", "set", *some] for some in chunks(members(5_000_000), 1000)), 50)
             server.send([["SET", "other", 1]])
@@ -482,12 +483,14 @@ def main():
     parser.add_argument("measure", nargs="*", help="which figures; default: all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keys", type=int, default=5_000_000, help="how many, for saving")
+    parser.add_argument("--minium", default="", metavar="ARGUMENTS", help="further arguments of Minium, such as '--io-threads-always-active yes'")
     parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
         writer = object.__new__(Server)
         writer.port = options.load
         return load(writer, options.keys, "x" * 64)
+    SERVERS["minium"] += options.minium.split()
     unknown = set(options.measure) - {"types", *MEASURES}
     if unknown:
         parser.error(f"unknown measure: {', '.join(sorted(unknown))}")
