@@ -5,7 +5,7 @@
 
 use super::access::{AccessClock, Record};
 use super::effects::{Effects, Event};
-use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, ValueMut};
+use super::entry::{Entry, EntryMut, EntryRef, MAX_INLINE_PACKED, NewValue, ValueMut, ValueRef};
 use super::evict::Fate;
 use super::propagation::Scribe;
 use super::shard::{Locked, Shard};
@@ -48,6 +48,10 @@ pub enum Expiry {
 pub(super) const MARK_DEADLINE: u8 = SWEPT_MARKS[0];
 /// The mark on slots whose value has fields with deadlines of their own.
 pub(super) const MARK_FIELDS: u8 = SWEPT_MARKS[1];
+/// The mark on slots whose value has a home of its own.
+pub(super) const MARK_OBJECT: u8 = 4;
+
+const _: () = assert!(MARK_OBJECT & (MARK_DEADLINE | MARK_FIELDS) == 0);
 
 /// What is the same for all commands of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -538,7 +542,9 @@ fn settle<T: Collection>(table: &mut Table<Entry>, place: Place, value: T) {
         let former = table.get(place);
         let mut entry = Entry::new(former.key(), value, deadline);
         entry.as_mut().inherit(former);
-        Some(table.replace(place, entry))
+        let old = table.replace(place, entry);
+        mark(table, place);
+        Some(old)
     });
     drop(old);
 }
@@ -562,8 +568,13 @@ fn mark(table: &mut Table<Entry>, place: Place) {
 /// What the slot of an entry is marked with.
 pub(super) fn marks_of(entry: EntryRef<'_>) -> u8 {
     let deadline = entry.deadline().map_or(0, |_| MARK_DEADLINE);
-    let fields = entry.value().soonest().map_or(0, |_| MARK_FIELDS);
-    deadline | fields
+    let value = entry.value();
+    let fields = value.soonest().map_or(0, |_| MARK_FIELDS);
+    let object = match value {
+        ValueRef::Object(_) => MARK_OBJECT,
+        _ => 0,
+    };
+    deadline | fields | object
 }
 
 /// Whether an entry's time is over.

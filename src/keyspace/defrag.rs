@@ -3,27 +3,38 @@
 //! Where sizes change over time, the allocator ends up with many pages of a size that is no longer asked for and a few blocks
 //! on each, which hold the whole page. A walk in hash order looks where each entry and its value lie, and gives those on
 //! sparse pages a new block, which comes from a fuller one. Entries are owned by the table's slots alone, so nothing else has to
-//! be told. Of collections in many pieces only the roots are moved.
+//! be told. A large collection is passed through in slices, as the keys are.
 //!
-//! A shard is locked for some tens of microseconds at a time.
+//! A shard is locked for some tens of microseconds at a time, or some hundred where many small collections move at once.
 
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
 
-use super::entry::{Entry, ValueMut, ValueRef};
+use super::db::MARK_OBJECT;
+use super::entry::{Entry, EntryRef, ValueMut, ValueRef};
 use super::shard::Keyspace;
 use crate::allocator::pages::SparsePages;
 use crate::priority::Pace;
-use crate::table::{Place, Table};
-use crate::types::Object;
+use crate::table::{Place, Table, hash};
+use crate::types::relocate::Relocated;
 
-/// Pages used to this percentage or less are sparse; they are looked for once a round.
+/// Pages used to this percentage or less are sparse.
 const SPARSE: usize = 80;
+
+/// To look for them takes one part in so many of a processor's time.
+const SEARCH_SHARE: u32 = 64;
 
 /// Buckets under one lock.
 const SLICE: usize = 32;
+
+/// What may be moved under one lock, in entries.
+const MOST: usize = 128;
+/// A value with a home of its own, in entries. It may be a collection of 64 members.
+const OBJECT: usize = 4;
 
 /// What has been moved.
 #[derive(Debug, Default)]
@@ -47,22 +58,50 @@ impl Statistics {
     }
 }
 
+/// A large collection of which a part was looked at.
+#[derive(Debug)]
+struct Rest {
+    database: usize,
+    /// The hash of its key.
+    hash: u64,
+    /// Its address. Another value that comes to lie there is as welcome.
+    home: usize,
+    /// Where to go on.
+    position: u64,
+}
+
 /// A walk over all databases that never ends.
 #[derive(Debug, Default)]
 pub struct Walk {
     position: u64,
     database: usize,
     sparse: SparsePages,
+    /// When sparse pages are looked for again.
+    next_search: Option<Instant>,
+    /// Large collections that the walk has met and is not done with: the last one comes first.
+    rest: Vec<Rest>,
 }
 
 impl Walk {
+    /// One that moves whatever it meets.
+    #[cfg(test)]
+    pub fn moving_all() -> Walk {
+        Walk {
+            sparse: SparsePages::all(),
+            ..Walk::default()
+        }
+    }
+
     /// Goes on for about as long as `budget`. No shard may be locked by this thread.
     pub fn run(&mut self, keyspace: &Keyspace, budget: Duration) {
         let begin = Instant::now();
         let (mut shards, mut pace) = (0, Pace::new());
         while begin.elapsed() < budget && shards < keyspace.shards() {
-            if self.position == 0 && self.database == 0 {
-                self.sparse = SparsePages::find(SPARSE, || pace.step());
+            if self.next_search.is_none_or(|then| then <= Instant::now()) {
+                let before = processor_time();
+                self.sparse.choose(SPARSE, || pace.step());
+                let taken = processor_time().saturating_sub(before);
+                self.next_search = Some(Instant::now() + SEARCH_SHARE * taken);
             }
             shards += usize::from(self.slice(keyspace));
             pace.step();
@@ -71,6 +110,10 @@ impl Walk {
 
     /// Goes on for a while within one shard; tells whether that is done.
     fn slice(&mut self, keyspace: &Keyspace) -> bool {
+        if let Some(rest) = self.rest.pop() {
+            self.go_on(keyspace, rest);
+            return false;
+        }
         let number = keyspace.shard_of(self.position);
         let mut shard = keyspace.lock(number);
         if shard.table(self.database).is_none() {
@@ -80,20 +123,36 @@ impl Walk {
         }
         let table = shard.table_mut(self.database);
         let mut places: SmallVec<[Place; 256]> = SmallVec::new();
-        let mut next = Some(self.position);
+        let (mut next, mut looked_at, mut work) = (Some(self.position), 0, 0);
         for _ in 0..SLICE {
-            next = next.and_then(|position| {
-                table.scan_places(position, |place| {
+            let Some(position) = next.filter(|_| work < MOST) else {
+                break;
+            };
+            next = table.scan_places(position, |place| {
+                looked_at += 1;
+                // An entry that stays is not even touched.
+                let is_object = table.marks(place) & MARK_OBJECT != 0;
+                if is_object || self.sparse.hold(table.get(place).block()) {
                     table.prefetch(place);
                     places.push(place);
-                })
+                    work += if is_object { OBJECT } else { 1 };
+                }
             });
         }
         let (mut moved, mut keys) = (0, 0);
         for &place in &places {
-            let blocks = move_together(table, place, &mut self.sparse);
+            let (blocks, more) = move_together(table, place, &mut self.sparse);
             moved += blocks;
             keys += u64::from(blocks > 0);
+            let entry = table.get(place);
+            if let (Some(position), Some(home)) = (more, home(entry)) {
+                self.rest.push(Rest {
+                    database: self.database,
+                    hash: hash::of(entry.key()),
+                    home,
+                    position,
+                });
+            }
         }
         match next {
             Some(next) => self.position = next,
@@ -106,62 +165,80 @@ impl Walk {
         let statistics = &keyspace.defragmentation;
         statistics.moved.fetch_add(moved, Relaxed);
         statistics.keys.fetch_add(keys, Relaxed);
-        let left = places.len() as u64 - keys;
+        let left = looked_at - keys;
         statistics.left.fetch_add(left, Relaxed);
         false
     }
+
+    /// Goes on for a while within one large collection, if it is still there.
+    fn go_on(&mut self, keyspace: &Keyspace, rest: Rest) {
+        let mut shard = keyspace.lock(keyspace.shard_of(rest.hash));
+        let is_it = |entry: EntryRef<'_>| home(entry) == Some(rest.home);
+        let table = shard.table(rest.database);
+        let Some(place) = table.and_then(|table| table.find_like(rest.hash, is_it)) else {
+            return;
+        };
+        let table = shard.table_mut(rest.database);
+        let relocated = relocate(table, place, rest.position, &mut self.sparse);
+        drop(shard);
+        let moved = &keyspace.defragmentation.moved;
+        moved.fetch_add(relocated.moved, Relaxed);
+        if let Some(position) = relocated.next {
+            self.rest.push(Rest { position, ..rest });
+        }
+    }
 }
 
-/// Moves the blocks of an entry that lie on sparse pages; tells how many.
-fn move_together(table: &mut Table<Entry>, place: Place, sparse: &mut SparsePages) -> u64 {
+/// What the calling thread has taken of a processor's time.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Moves the blocks of an entry that lie on sparse pages; tells how many, and where to go on if there is more.
+fn move_together(
+    table: &mut Table<Entry>,
+    place: Place,
+    sparse: &mut SparsePages,
+) -> (u64, Option<u64>) {
     let mut moved = 0;
     if sparse.hold(table.get(place).block()) {
         table.update(place, Entry::moved);
-        sparse.forget(table.get(place).block());
+        sparse.has_come(table.get(place).block());
         moved += 1;
     }
-    if let ValueRef::Object(object) = table.get(place).value() {
-        if sparse.hold(object) {
-            table.get_mut(place).move_object();
-            moved += 1;
-            if let ValueRef::Object(object) = table.get(place).value() {
-                sparse.forget(object);
-            }
-        }
-        if let ValueMut::Object(object) = table.get_mut(place).into_value() {
-            moved += u64::from(move_content(object, sparse));
-        }
-    }
-    moved
-}
-
-/// Moves the content of a value that is one buffer, if it lies on a sparse page; answers whether it did.
-fn move_content(object: &mut Object, sparse: &mut SparsePages) -> bool {
-    let is_moving = first_byte(object).is_some_and(|first| sparse.hold(first));
-    if is_moving {
-        match &mut *object {
-            Object::String(bytes) => {
-                // With the room that it had: it may be growing.
-                let mut moved = Vec::with_capacity(bytes.capacity());
-                moved.extend_from_slice(bytes);
-                *bytes = moved;
-            }
-            other => *other = other.clone(),
-        }
-        if let Some(first) = first_byte(object) {
-            sparse.forget(first);
-        }
-    }
-    is_moving
-}
-
-/// The first byte of the content, if that is one buffer.
-fn first_byte(object: &Object) -> Option<&u8> {
-    let buffer = match object {
-        Object::String(bytes) => Some(&bytes[..]),
-        other => other.packed().map(|(_, bytes)| bytes),
+    let ValueRef::Object(object) = table.get(place).value() else {
+        return (moved, None);
     };
-    buffer?.first()
+    if sparse.hold(object) {
+        table.get_mut(place).move_object();
+        moved += 1;
+        if let ValueRef::Object(object) = table.get(place).value() {
+            sparse.has_come(object);
+        }
+    }
+    let relocated = relocate(table, place, 0, sparse);
+    (moved + relocated.moved, relocated.next)
+}
+
+fn relocate(
+    table: &mut Table<Entry>,
+    place: Place,
+    position: u64,
+    sparse: &mut SparsePages,
+) -> Relocated {
+    match table.get_mut(place).into_value() {
+        ValueMut::Object(object) => object.relocate(position, sparse),
+        _ => Relocated::default(),
+    }
+}
+
+/// Where the value of an entry is, if it has a home of its own.
+fn home(entry: EntryRef<'_>) -> Option<usize> {
+    match entry.value() {
+        ValueRef::Object(object) => Some(ptr::from_ref(object).addr()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -169,8 +246,13 @@ mod tests {
     use super::super::access::{AccessClock, Record};
     use super::super::db::{Db, Expiry, Key, Moment};
     use super::super::effects::Effects;
-    use super::super::entry::NewValue;
+    use std::ops::Range;
+
+    use super::super::entry::{MAX_INLINE, NewValue};
     use super::*;
+    use crate::types::Limits;
+    use crate::types::hash::Hash;
+    use crate::types::string::StringRef;
 
     #[test]
     fn a_walk_changes_no_key() {
@@ -205,7 +287,7 @@ mod tests {
                 db.delete(key);
             }
         });
-        Walk::default().run(&keyspace, Duration::from_secs(600));
+        Walk::moving_all().run(&keyspace, Duration::from_secs(600));
         each(&mut |n, db, key| {
             let Some(entry) = db.peek(key) else {
                 assert!(n % 9 > 2, "{n} is gone");
@@ -222,5 +304,44 @@ mod tests {
         let statistics = &keyspace.defragmentation;
         let looked_at = statistics.keys.load(Relaxed) + statistics.left.load(Relaxed);
         assert_eq!(looked_at as usize, counts[0].keys + counts[1].keys);
+        assert_eq!(statistics.left.load(Relaxed), 0);
+        // A long string is three blocks.
+        let is_long = |n: &usize| n % 9 <= 2 && value(*n).len() > MAX_INLINE;
+        let blocks = statistics.keys.load(Relaxed) as usize + 2 * (0..3000).filter(is_long).count();
+        assert_eq!(statistics.moved.load(Relaxed) as usize, blocks);
+    }
+
+    #[test]
+    fn a_collection_moves_once_it_has_left_its_entry() {
+        let keyspace = Keyspace::new(1, 1);
+        let effects = Effects::default();
+        let moment = Moment {
+            now: 1000,
+            access: AccessClock::new(1000, Record::Date, 10, 1),
+            may_expire: true,
+        };
+        let key = Key::new(b"key");
+        let limits = Limits {
+            entries: 4,
+            value: 64,
+        };
+        let blocks = |fields: Range<usize>| {
+            let locked = keyspace.lock_one(key.hash);
+            let mut db = Db::new(locked, 0, moment, &effects);
+            let set = |hash: &mut Hash| {
+                for n in fields {
+                    hash.set(&n.to_ne_bytes(), StringRef::Bytes(b"value"), limits);
+                }
+            };
+            db.update_or_insert(key, set).expect("a hash");
+            drop(db);
+            keyspace.defragmentation.reset();
+            Walk::moving_all().run(&keyspace, Duration::from_secs(600));
+            keyspace.defragmentation.moved.load(Relaxed)
+        };
+        assert_eq!(blocks(0..4), 1);
+        // The entry, the value's home, and the small table as one.
+        assert_eq!(blocks(4..5), 3);
+        assert_eq!(blocks(5..100), 2 + 100);
     }
 }

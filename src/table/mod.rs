@@ -202,6 +202,11 @@ impl<T: Stored> Table<T> {
         former.expect(STALE)
     }
 
+    /// The first bucket: where the table begins in memory.
+    pub fn beginning(&self) -> &impl Sized {
+        &self.directory.segment(0).buckets()[0]
+    }
+
     /// Passes an item through a function that may move it in memory but keeps its key. The marks stay.
     pub fn update(&mut self, place: Place, change: impl FnOnce(T) -> T) {
         self.slot_mut(place).update(change);

@@ -89,6 +89,11 @@ impl Member {
         Member(base)
     }
 
+    /// A copy in a block of its own.
+    pub fn copy(member: MemberRef<'_>) -> Member {
+        Member::with_deadline(member.key(), member.value(), member.deadline())
+    }
+
     /// A shared look.
     pub fn as_ref(&self) -> MemberRef<'_> {
         MemberRef(self.0, PhantomData)
@@ -129,6 +134,13 @@ impl<'a> MemberRef<'a> {
                 short => (usize::from(short), 1),
             }
         }
+    }
+
+    /// The first byte of the block.
+    #[inline]
+    pub fn block(self) -> &'a u8 {
+        // SAFETY: the block is not empty, and lives as long as the member.
+        unsafe { self.0.as_ref() }
     }
 
     /// The moment from which the member is dead, in milliseconds since the epoch.

@@ -11,8 +11,10 @@ use fastrand::Rng;
 use smallvec::SmallVec;
 
 use super::member::{Member, MemberMut, MemberRef};
+use super::relocate::Relocated;
 use super::sample::{self, Sampling};
 use crate::allocator;
+use crate::allocator::pages::SparsePages;
 use crate::table::{Place, SWEPT_MARKS, Sweep, Table, hash};
 use preserved::Preserved;
 pub use preserved::Walk;
@@ -220,6 +222,45 @@ impl Members {
         self.table.sweep(TIMED, position, budget, wanted)
     }
 
+    /// Whether the table itself lies on a sparse page, as far as it begins there.
+    pub fn lie_on(&self, pages: &SparsePages) -> bool {
+        pages.hold(self.table.beginning())
+    }
+
+    /// Moves members that lie on sparse pages, from a hash position on, some at a time. `tell` learns of each while it still
+    /// lies where it was, too.
+    pub fn relocate(
+        &mut self,
+        position: u64,
+        pages: &mut SparsePages,
+        mut tell: impl FnMut(MemberRef<'_>),
+    ) -> Relocated {
+        /// Home buckets that are looked at.
+        const SLICE: usize = 16;
+        let (mut next, mut places) = (Some(position), SmallVec::<[Place; 128]>::new());
+        for _ in 0..SLICE {
+            let Some(position) = next else { break };
+            next = self.table.scan_places(position, |place| {
+                if pages.hold(self.table.get(place).block()) {
+                    self.table.prefetch(place);
+                    places.push(place);
+                }
+            });
+        }
+        for &place in &places {
+            self.table.update(place, |member| {
+                let moved = Member::copy(member.as_ref());
+                tell(moved.as_ref());
+                pages.has_come(moved.as_ref().block());
+                moved
+            });
+        }
+        Relocated {
+            moved: places.len() as u64,
+            next,
+        }
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, key: &[u8]) -> Option<Member> {
         self.find(key).map(|place| self.remove_at(place))
@@ -292,10 +333,9 @@ impl Clone for Members {
     fn clone(&self) -> Members {
         let mut copy = Members::default();
         for member in self.iter() {
-            let deadline = member.deadline();
-            let member = Member::with_deadline(member.key(), member.value(), deadline);
-            let place = copy.table.insert(hash::of(member.as_ref().key()), member);
-            copy.mark(place, deadline);
+            let hash = hash::of(member.key());
+            let place = copy.table.insert(hash, Member::copy(member));
+            copy.mark(place, member.deadline());
         }
         copy
     }

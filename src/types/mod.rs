@@ -8,6 +8,7 @@
 //! - [`listpack`] is what small collections are packed into, [`intset`] what small sets of integers are; [`lzf`]
 //!   compresses the inside of long lists, if that is asked for.
 //! - [`members`] is the table of a large hash, set or sorted set; [`member`] is one element of it.
+//! - [`relocate`] moves a value together that lies scattered.
 //! - [`sample`] chooses elements at random; [`index`] counts them from either end.
 
 pub mod bits;
@@ -20,6 +21,7 @@ pub mod listpack;
 pub mod lzf;
 pub mod member;
 pub mod members;
+pub mod relocate;
 pub mod sample;
 pub mod set;
 pub mod string;

@@ -7,7 +7,7 @@ use crate::config::value::{INT_MAX, LONG_MAX, OneOf, Text, YesNo, integer, memor
 const FOREGROUND: &str =
     "the server runs in the foreground; a service manager or container puts it in the background";
 const NO_SYSLOG: &str = "the log goes to standard output or to logfile";
-const NO_DEFRAG: &str = "of collections in many pieces only the roots are moved";
+const NO_DEFRAG: &str = "large collections are passed through in slices of a fixed size";
 const NO_TITLE: &str = "the title of the process is left alone";
 const NO_AFFINITY: &str = "threads run on any core the process may use; taskset restricts them";
 const NO_OOM: &str = "the kernel's score of the process is left alone";
@@ -72,7 +72,7 @@ directives! {
         /// Percentage of waste from which it starts.
         active_defrag_threshold_lower: u32 = 10 => integer(0, 1000);
         /// Percentage of waste at which it works hardest.
-        active_defrag_threshold_upper: u32 = 25 => integer(0, 1000);
+        active_defrag_threshold_upper: u32 = 20 => integer(0, 1000);
         /// Least percentage of CPU.
         active_defrag_cycle_min: u32 = 1 => integer(1, 99);
         /// Most percentage of CPU.

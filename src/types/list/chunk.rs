@@ -10,6 +10,7 @@ use std::{option, vec};
 use super::run::{self, Run};
 use super::{Element, End, Layout};
 use crate::allocator;
+use crate::allocator::pages::SparsePages;
 use crate::types::listpack::Encoded;
 use crate::types::lzf;
 use crate::types::string::{StringRef, Wanted};
@@ -79,6 +80,21 @@ impl Chunk {
             && let Chunk::Shared(chunk) = std::mem::replace(self, Chunk::Run(Run::default()))
         {
             *self = Arc::unwrap_or_clone(chunk);
+        }
+    }
+
+    /// Moves the elements' bytes if they lie on a sparse page and are not shared; answers whether it did.
+    pub(super) fn relocate(&mut self, pages: &mut SparsePages) -> bool {
+        match self {
+            Chunk::Run(run) => run.relocate(pages),
+            Chunk::Plain(bytes) | Chunk::Squeezed { lzf: bytes, .. } => {
+                let is_sparse = bytes.first().is_some_and(|first| pages.hold(first));
+                if is_sparse {
+                    *bytes = bytes.clone();
+                }
+                is_sparse
+            }
+            Chunk::Shared(_) => false,
         }
     }
 

@@ -12,7 +12,9 @@ use super::chunk::{self, Chunk};
 use super::run::Run;
 use super::{End, Layout};
 use crate::allocator;
+use crate::allocator::pages::SparsePages;
 use crate::types::listpack::ListpackRef;
+use crate::types::relocate::Relocated;
 use crate::types::string::{Decimal, StringRef, Wanted};
 
 /// From so many chunks on a new one at an end takes its full size at once: an empty chunk is little beside the list, and to
@@ -42,6 +44,35 @@ impl Quicklist {
         Quicklist {
             chunks: self.chunks.iter_mut().map(Chunk::share).collect(),
             len: self.len,
+        }
+    }
+
+    /// Moves chunks that lie on sparse pages, from an index on, some at a time.
+    pub(in crate::types) fn relocate(
+        &mut self,
+        position: u64,
+        pages: &mut SparsePages,
+    ) -> Relocated {
+        /// Chunks that are looked at.
+        const SLICE: usize = 64;
+        /// Chunks that are moved.
+        const MOST: u64 = 8;
+        let (mut moved, mut at) = (0, position as usize);
+        let end = self.chunks.len().min(at.saturating_add(SLICE));
+        while at < end && moved < MOST {
+            moved += u64::from(self.chunks[at].relocate(pages));
+            at += 1;
+        }
+        let is_sparse = |first: Option<&Chunk>| first.is_some_and(|first| pages.hold(first));
+        if position == 0 && end == self.chunks.len() && is_sparse(self.chunks.front()) {
+            let mut chunks = VecDeque::with_capacity(self.chunks.capacity());
+            chunks.append(&mut self.chunks);
+            self.chunks = chunks;
+            moved += 1;
+        }
+        Relocated {
+            moved,
+            next: (at < self.chunks.len()).then_some(at as u64),
         }
     }
 

@@ -13,7 +13,9 @@
 //! long as they are good.
 
 use crate::allocator;
+use crate::allocator::pages::SparsePages;
 use crate::types::listpack::{Encoded, ListpackRef, decode, forward_len};
+use crate::types::relocate::relocate_buffer;
 use crate::types::string::{StringRef, Wanted};
 
 use super::End;
@@ -78,6 +80,11 @@ impl Run {
             run.count += 1;
         }
         run
+    }
+
+    /// Moves the bytes if they lie on a sparse page; answers whether it did.
+    pub(super) fn relocate(&mut self, pages: &mut SparsePages) -> bool {
+        relocate_buffer(&mut self.bytes, pages)
     }
 
     /// The elements' bytes.

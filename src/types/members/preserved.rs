@@ -47,7 +47,7 @@ impl Preserved {
             self.former.push(Vec::new());
         }
         let block = self.former.last_mut().expect("just made");
-        block.push(copy(member));
+        block.push(Member::copy(member));
     }
 
     fn is_ahead(&self, hash: u64) -> bool {
@@ -154,7 +154,7 @@ impl Walk<'_> {
                     }
                     let marks = table.marks(place);
                     if marks & LATER == 0 {
-                        found.push(copy(member));
+                        found.push(Member::copy(member));
                     } else {
                         table.set_marks(place, marks & !LATER);
                     }
@@ -170,8 +170,4 @@ impl Walk<'_> {
         }
         is_over
     }
-}
-
-fn copy(member: MemberRef<'_>) -> Member {
-    Member::with_deadline(member.key(), member.value(), member.deadline())
 }

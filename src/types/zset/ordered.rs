@@ -10,9 +10,11 @@ use fastrand::Rng;
 use super::element::Element;
 use super::span::Span;
 use super::tree::{self, Tree};
+use crate::allocator::pages::SparsePages;
 use crate::types::index;
 use crate::types::member::MemberRef;
 use crate::types::members::{Members, Slot, Walk};
+use crate::types::relocate::Relocated;
 use crate::types::sample::Sampling;
 use crate::types::string::{Decimal, StringRef};
 
@@ -101,6 +103,20 @@ impl Ordered {
                 }
             }
         }
+    }
+
+    /// Moves members that lie on sparse pages, as [`Members::relocate`]. O(log n) for each.
+    pub(in crate::types) fn relocate(
+        &mut self,
+        position: u64,
+        pages: &mut SparsePages,
+    ) -> Relocated {
+        let Ordered { order, members } = self;
+        members.relocate(position, pages, |moved| {
+            // Its element is named anew before the old block is freed.
+            let is_known = order.rename(element_of(moved));
+            debug_assert!(is_known, "each member has an element");
+        })
     }
 
     /// Takes a member out; answers whether it was there. O(log n).

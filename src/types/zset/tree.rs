@@ -86,6 +86,12 @@ impl Tree {
         }
     }
 
+    /// Puts an element in the place of the one of the same score and member, which lies elsewhere; answers whether it was there.
+    /// O(log n).
+    pub(super) fn rename(&mut self, element: Element) -> bool {
+        self.root.rename(element)
+    }
+
     /// Takes the element of a score and a member out; answers whether it was there. O(log n).
     pub(super) fn remove(&mut self, score: f64, member: &[u8]) -> bool {
         let found = self.root.remove(score, member);
@@ -267,6 +273,29 @@ impl Node {
                 let right = right?;
                 child.count -= right.count;
                 insert_at(children, at + 1, right).map(|rest| Child::new(Node::Inner(rest)))
+            }
+        }
+    }
+
+    fn rename(&mut self, element: Element) -> bool {
+        let compared = |other: &Element| other.compare(element.score(), element.member());
+        match self {
+            Node::Leaf(elements) => {
+                let found = elements.binary_search_by(compared);
+                if let Ok(at) = found {
+                    elements[at] = element;
+                }
+                found.is_ok()
+            }
+            Node::Inner(children) => {
+                let end = children.partition_point(|child| compared(&child.first).is_le());
+                let Some(at) = end.checked_sub(1) else {
+                    return false;
+                };
+                let child = &mut children[at];
+                let found = child.node.rename(element);
+                child.first = child.node.first();
+                found
             }
         }
     }

@@ -25,7 +25,7 @@ impl World {
             names,
             most,
             cycle: expire::Cycle::new(),
-            walk: defrag::Walk::default(),
+            walk: defrag::Walk::moving_all(),
         }
     }
 
