@@ -251,7 +251,7 @@ mod tests {
     use super::super::entry::{MAX_INLINE, NewValue};
     use super::*;
     use crate::types::Limits;
-    use crate::types::hash::Hash;
+    use crate::types::set::{self, Set};
     use crate::types::string::StringRef;
 
     #[test]
@@ -321,19 +321,22 @@ mod tests {
             may_expire: true,
         };
         let key = Key::new(b"key");
-        let limits = Limits {
-            entries: 4,
-            value: 64,
+        let limits = set::Limits {
+            integers: 0,
+            packed: Limits {
+                entries: 4,
+                value: 64,
+            },
         };
-        let blocks = |fields: Range<usize>| {
+        let blocks = |members: Range<usize>| {
             let locked = keyspace.lock_one(key.hash);
             let mut db = Db::new(locked, 0, moment, &effects);
-            let set = |hash: &mut Hash| {
-                for n in fields {
-                    hash.set(&n.to_ne_bytes(), StringRef::Bytes(b"value"), limits);
+            let add = |set: &mut Set| {
+                for n in members {
+                    set.add(StringRef::Bytes(&n.to_ne_bytes()), &limits);
                 }
             };
-            db.update_or_insert(key, set).expect("a hash");
+            db.update_or_insert(key, add).expect("a set");
             drop(db);
             keyspace.defragmentation.reset();
             Walk::moving_all().run(&keyspace, Duration::from_secs(600));
