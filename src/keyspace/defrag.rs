@@ -202,6 +202,8 @@ fn move_together(
     sparse: &mut SparsePages,
 ) -> (u64, Option<u64>) {
     let mut moved = 0;
+    let is_marked = table.marks(place) & MARK_OBJECT != 0;
+    debug_assert_eq!(home(table.get(place)).is_some(), is_marked);
     if sparse.hold(table.get(place).block()) {
         table.update(place, Entry::moved);
         sparse.has_come(table.get(place).block());
