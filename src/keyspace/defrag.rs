@@ -59,7 +59,7 @@ impl Statistics {
 }
 
 /// A large collection of which a part was looked at.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Rest {
     database: usize,
     /// The hash of its key.
