@@ -5,7 +5,7 @@
 //! sparse pages a new block, which comes from a fuller one. Entries are owned by the table's slots alone, so nothing else has to
 //! be told. A large collection is passed through in slices, as the keys are.
 //!
-//! A shard is locked for some tens of microseconds at a time, or some hundred where many small collections move at once.
+//! A shard is locked for some tens of microseconds at a time, or two hundred where much is to be moved.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -31,10 +31,10 @@ const SEARCH_SHARE: u32 = 64;
 /// Buckets under one lock.
 const SLICE: usize = 32;
 
-/// What may be moved under one lock, in entries.
-const MOST: usize = 128;
-/// A value with a home of its own, in entries. It may be a collection of 64 members.
-const OBJECT: usize = 4;
+/// Buckets whose entries are fetched from memory at once.
+const GROUP: usize = 4;
+/// After so long under one lock no further group is begun.
+const HELD: Duration = Duration::from_micros(100);
 
 /// What has been moved.
 #[derive(Debug, Default)]
@@ -122,36 +122,38 @@ impl Walk {
             return true;
         }
         let table = shard.table_mut(self.database);
-        let mut places: SmallVec<[Place; 256]> = SmallVec::new();
-        let (mut next, mut looked_at, mut work) = (Some(self.position), 0, 0);
-        for _ in 0..SLICE {
-            let Some(position) = next.filter(|_| work < MOST) else {
-                break;
-            };
-            next = table.scan_places(position, |place| {
-                looked_at += 1;
-                // An entry that stays is not even touched.
-                let is_object = table.marks(place) & MARK_OBJECT != 0;
-                if is_object || self.sparse.hold(table.get(place).block()) {
-                    table.prefetch(place);
-                    places.push(place);
-                    work += if is_object { OBJECT } else { 1 };
-                }
-            });
-        }
-        let (mut moved, mut keys) = (0, 0);
-        for &place in &places {
-            let (blocks, more) = move_together(table, place, &mut self.sparse);
-            moved += blocks;
-            keys += u64::from(blocks > 0);
-            let entry = table.get(place);
-            if let (Some(position), Some(home)) = (more, home(entry)) {
-                self.rest.push(Rest {
-                    database: self.database,
-                    hash: hash::of(entry.key()),
-                    home,
-                    position,
+        let (mut next, mut looked_at, mut moved, mut keys) = (Some(self.position), 0, 0, 0);
+        let since = Instant::now();
+        for _ in 0..SLICE / GROUP {
+            let mut places: SmallVec<[Place; 64]> = SmallVec::new();
+            for _ in 0..GROUP {
+                let Some(position) = next else { break };
+                next = table.scan_places(position, |place| {
+                    looked_at += 1;
+                    // An entry that stays is not even touched.
+                    let is_object = table.marks(place) & MARK_OBJECT != 0;
+                    if is_object || self.sparse.hold(table.get(place).block()) {
+                        table.prefetch(place);
+                        places.push(place);
+                    }
                 });
+            }
+            for place in places {
+                let (blocks, more) = move_together(table, place, &mut self.sparse);
+                moved += blocks;
+                keys += u64::from(blocks > 0);
+                let entry = table.get(place);
+                if let (Some(position), Some(home)) = (more, home(entry)) {
+                    self.rest.push(Rest {
+                        database: self.database,
+                        hash: hash::of(entry.key()),
+                        home,
+                        position,
+                    });
+                }
+            }
+            if next.is_none() || since.elapsed() >= HELD {
+                break;
             }
         }
         match next {
@@ -256,15 +258,19 @@ mod tests {
     use crate::types::set::{self, Set};
     use crate::types::string::StringRef;
 
+    fn moment() -> Moment {
+        Moment {
+            now: 1000,
+            access: AccessClock::new(1000, Record::Date, 10, 1),
+            may_expire: true,
+        }
+    }
+
     #[test]
     fn a_walk_changes_no_key() {
         let keyspace = Keyspace::new(2, 1);
         let effects = Effects::default();
-        let moment = Moment {
-            now: 1000,
-            access: AccessClock::new(1000, Record::Date, 10, 1),
-            may_expire: true,
-        };
+        let moment = moment();
         let name = |n: usize| format!("key:{n}").into_bytes();
         let value = |n: usize| vec![n as u8; n * 7 % 9000];
         let each = |act: &mut dyn FnMut(usize, &mut Db<'_>, Key<'_>)| {
@@ -317,11 +323,7 @@ mod tests {
     fn a_collection_moves_once_it_has_left_its_entry() {
         let keyspace = Keyspace::new(1, 1);
         let effects = Effects::default();
-        let moment = Moment {
-            now: 1000,
-            access: AccessClock::new(1000, Record::Date, 10, 1),
-            may_expire: true,
-        };
+        let moment = moment();
         let key = Key::new(b"key");
         let limits = set::Limits {
             integers: 0,

@@ -5,12 +5,15 @@
 
 use super::Object;
 use super::list::List;
+use super::member::MemberRef;
 use super::members::Members;
 use super::zset::Zset;
 use crate::allocator::pages::SparsePages;
 
-/// Members of a collection that is copied as a whole.
+/// Members of a collection that is copied as a whole, at most.
 const SMALL: usize = 64;
+/// And their bytes.
+const SMALL_BYTES: usize = 64 << 10;
 
 /// What came of a visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,12 @@ impl Object {
                     (None, Some((_, bytes))) => bytes.first().is_some_and(|it| pages.hold(it)),
                     (None, None) => false,
                 };
+                let is_heavy = |members: &Members| {
+                    members.iter().map(MemberRef::size).sum::<usize>() > SMALL_BYTES
+                };
+                if is_sparse && small.members().is_some_and(is_heavy) {
+                    return small.relocate_members(position, pages);
+                }
                 if is_sparse {
                     *small = small.clone();
                 }
@@ -139,6 +148,18 @@ mod tests {
             assert_eq!(set.len(), len);
             assert!((0..len).all(|n| set.contains(StringRef::Bytes(&name(n)))));
         }
+    }
+
+    #[test]
+    fn few_members_with_much_in_them_move_one_by_one() {
+        let mut hash = Hash::default();
+        for n in 0..20 {
+            hash.set(&name(n), StringRef::Bytes(&[b'v'; 10_000]), UNPACKED);
+        }
+        let mut object = hash.into_object();
+        assert_eq!(move_all(&mut object), 20);
+        let hash = Hash::of(&object).expect("a hash").view();
+        assert!((0..20).all(|n| hash.get(&name(n), 0).is_some_and(|it| it.len() == 10_000)));
     }
 
     #[test]

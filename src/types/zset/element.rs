@@ -1,8 +1,9 @@
 //! One element of a sorted set's order: a score, and where the member is.
 //!
-//! The member's bytes are not copied: they lie in the block that the table of members owns, which never moves. That is what
-//! makes an element 16 bytes, and it is all the `unsafe` of sorted sets: the table must own every block that an element names,
-//! so an element leaves the order before its member leaves the table. [`Ordered`](super::ordered::Ordered) sees to that.
+//! The member's bytes are not copied: they lie in the block that the table of members owns. That is what makes an element 16
+//! bytes, and it is all the `unsafe` of sorted sets: the table must own every block that an element names, so an element
+//! leaves the order before its member leaves the table, and is replaced before its member's block is.
+//! [`Ordered`](super::ordered::Ordered) sees to that.
 
 use std::cmp::Ordering;
 

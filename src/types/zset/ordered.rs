@@ -30,8 +30,8 @@ pub struct Ordered {
 /// The element of a member that is in the table.
 #[inline]
 fn element_of(member: MemberRef<'_>) -> Element {
-    // SAFETY: this file keeps elements of members in its table only, removes the element before the member, and hands none
-    // out but under a borrow of the whole.
+    // SAFETY: this file keeps elements of members in its table only, removes or renames the element before the member's block
+    // is freed, and hands none out but under a borrow of the whole.
     unsafe { Element::new(member.score(), member) }
 }
 
@@ -115,7 +115,7 @@ impl Ordered {
         members.relocate(position, pages, |moved| {
             // Its element is named anew before the old block is freed.
             let is_known = order.rename(element_of(moved));
-            debug_assert!(is_known, "each member has an element");
+            assert!(is_known, "each member has an element");
         })
     }
 
