@@ -33,6 +33,8 @@ always      SETs per second of 50 clients at pipeline 1 with `appendfsync always
 import argparse, contextlib, functools, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
 TICK = os.sysconf("SC_CLK_TCK")
+# Whether load and pinging client leave the server what it wants of the processor's time, as if both ran on other machines.
+AS_IF_REMOTE = False
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SERVERS = {
     "redis": ["redis-server", "--save", "", "--appendonly", "no"],
@@ -253,11 +255,28 @@ def collections(name):
 
 
 @contextlib.contextmanager
+def writing(server, keys, value):
+    """Has 20 clients write keys below a number all the while."""
+    def give_way():
+        if AS_IF_REMOTE:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    words = ["redis-benchmark", "-p", server.port, "-c", 20, "-n", 10**9, "-q", "-r", keys, "SET", "key:__rand_int__", value]
+    writers = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL, preexec_fn=give_way)
+    try:
+        yield
+    finally:
+        writers.terminate()
+        writers.wait()
+
+
+@contextlib.contextmanager
 def pinging(server, pause):
     """Pings all the while; the list that this gives holds the round trips in milliseconds at the end."""
     trips, done = [], threading.Event()
 
     def ping():
+        if AS_IF_REMOTE:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
         with server.connect() as client:
             while not done.is_set():
                 begin = time.perf_counter()
@@ -328,9 +347,7 @@ def eviction(name):
         fill = ["-r", 10**11, "SET", "key:__rand_int__", "x" * 400]
         while server.number("used_memory") < 0.99 * 2**31:
             server.benchmark(fill, 64, 500_000)
-        writers = subprocess.Popen(["redis-benchmark", "-p", str(server.port), "-c", "20", "-n", "1000000000", "-q", "-r",
-                                    str(10**11), "SET", "key:__rand_int__", "x" * 400], stdout=subprocess.DEVNULL)
-        with pinging(server, 0.0005) as trips:
+        with writing(server, 10**11, "x" * 400), pinging(server, 0.0005) as trips:
             time.sleep(3)
             usual = max(trips)
             trips.clear()
@@ -339,8 +356,6 @@ def eviction(name):
             while server.number("used_memory") > 1.01 * 2**30:
                 time.sleep(0.1)
             figures["time from 2 GB to 1 GB"] = (time.perf_counter() - begin) * 1000
-        writers.terminate()
-        writers.wait()
         figures["worst ping under that load before"] = usual
         figures["worst ping while going down"] = max(trips)
     return figures
@@ -366,9 +381,7 @@ def expiry(name):
 def saving(name, keys):
     with Server(name) as server:
         subprocess.run([sys.executable, __file__, "--load", str(server.port), "--keys", str(keys)], check=True)
-        writers = subprocess.Popen(["redis-benchmark", "-p", str(server.port), "-c", "20", "-n", "1000000000", "-q", "-r", str(keys),
-                                    "SET", "key:__rand_int__", "y" * 64], stdout=subprocess.DEVNULL)
-        with pinging(server, 0.0005) as trips:
+        with writing(server, keys, "y" * 64), pinging(server, 0.0005) as trips:
             time.sleep(3)
             usual, before = max(trips), server.physical()
             most = before
@@ -380,8 +393,6 @@ def saving(name, keys):
                 time.sleep(0.1)
             took = time.perf_counter() - begin
             worst = max(trips)
-        writers.terminate()
-        writers.wait()
         size = os.path.getsize(os.path.join(server.dir.name, "dump.rdb"))
     millions = f"{keys / 1e6:g}M keys"
     return {f"BGSAVE of {millions} under writes (s)": took, "its extra memory (MB)": (most - before) / 1e6,
@@ -484,12 +495,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keys", type=int, default=5_000_000, help="how many, for saving")
     parser.add_argument("--minium", default="", metavar="ARGUMENTS", help="further arguments of Minium, such as '--io-threads-always-active yes'")
+    parser.add_argument("--as-if-remote", action="store_true", help="for eviction and saving: the writers run when the server does not "
+                        "want to, and who pings runs at once (needs root), as if both had machines of their own")
     parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
         writer = object.__new__(Server)
         writer.port = options.load
         return load(writer, options.keys, "x" * 64)
+    global AS_IF_REMOTE
+    AS_IF_REMOTE = options.as_if_remote
     SERVERS["minium"] += options.minium.split()
     unknown = set(options.measure) - {"types", *MEASURES}
     if unknown:

@@ -43,6 +43,9 @@ fn main() -> ExitCode {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    if !loaded.config.system.disable_thp {
+        allocator::pages::allow_huge();
+    }
     if let Err(error) = std::env::set_current_dir(&general.dir) {
         error!("Can't chdir to '{}': {error}", general.dir.display());
         return ExitCode::FAILURE;

@@ -1,24 +1,23 @@
 //! The pages that the allocator's memory lies on: when they are huge, and when unused ones go back to the system.
 //!
-//! Huge pages save a large cache up to a fifth of its processor time, and cost a small one several megabytes, as every
-//! corner that is used takes two of them. So they come into use when there is enough to fill them.
-//!
 //! mimalloc gives unused pages back on whichever thread allocates next, and that can take it several milliseconds. Here a
 //! thread that nobody waits for does it. Pages belong to all threads as far as possible, so that blocks which one thread
 //! makes and another frees do not have to wait for the first to look for them.
+//!
+//! Huge pages are off unless `disable-thp no` asks for them, as in Redis: a worker that needs a new one has to wait until
+//! all of it is cleared, which takes 8 ms where a virtual machine gets its memory from the host at that moment.
 
 use std::collections::HashSet;
 use std::ffi::c_void;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use libmimalloc_sys as mi;
 use rustix::thread::disable_transparent_huge_pages;
-use tracing::debug;
+use tracing::warn;
 
 /// `mi_option_purge_delay` of mimalloc 3, which the binding does not name.
 const PURGE_DELAY: mi::mi_option_t = 15;
-/// After how many milliseconds any thread would give unused pages back: a day, which [`tend`] does not let pass.
+/// After how many milliseconds any thread would give unused pages back: a day, which [`purge`] is not let pass.
 const PURGE_DELAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// `mi_option_page_reclaim_on_free`: -1 leaves a page that no thread holds, as those do that were once full, to itself when a
@@ -32,12 +31,6 @@ const GENERIC_COLLECT: mi::mi_option_t = 34;
 /// The most that mimalloc takes.
 const SELDOM: i64 = 1_000_000;
 
-/// Bytes handed out from which on huge pages are worth it.
-const LARGE: usize = 32 << 20;
-
-/// Whether new memory may lie on huge pages.
-static HUGE: AtomicBool = AtomicBool::new(true);
-
 /// To be called once, at start, before other threads are.
 pub fn configure() {
     // SAFETY: the options exist in this version of mimalloc; the first takes milliseconds.
@@ -46,21 +39,26 @@ pub fn configure() {
         mi::mi_option_set(RECLAIM_ON_FREE, -1);
         mi::mi_option_set(GENERIC_COLLECT, SELDOM);
     }
-    // A system that knows no such switch has no huge pages, either.
-    if disable_transparent_huge_pages(true).is_ok() {
-        HUGE.store(false, Relaxed);
-    }
 }
 
-/// Does what is due; to be called some ten times a second, by one thread.
-pub fn tend() {
-    if !HUGE.load(Relaxed) && super::allocated() >= LARGE {
-        HUGE.store(true, Relaxed);
-        if let Err(error) = disable_transparent_huge_pages(false) {
-            debug!("Huge pages stay off: {error}");
-        }
+/// Huge pages are off before `main`: by then the allocator would have two of them, all but empty.
+#[used]
+// SAFETY: the section holds functions of this type, which run one after the other at start; this one needs nothing of what is
+// not there yet by then.
+#[unsafe(link_section = ".init_array.00000")]
+static AT_START: extern "C" fn() = {
+    extern "C" fn forbid_huge() {
+        // A system that knows no such switch has no huge pages, either.
+        let _ = disable_transparent_huge_pages(true);
     }
-    purge();
+    forbid_huge
+};
+
+/// Lets new memory lie on huge pages where the system has them.
+pub fn allow_huge() {
+    if let Err(error) = disable_transparent_huge_pages(false) {
+        warn!("Huge pages stay off: {error}");
+    }
 }
 
 /// The pages of which least is in use, as they were when they were looked for: what lies on them had better move.

@@ -199,7 +199,7 @@ fn reclaim(garbage: &Receiver<Load>, progress: &Progress) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if tended.elapsed() >= TEND_PERIOD {
-            pages::tend();
+            pages::purge();
             tended = Instant::now();
         }
     }

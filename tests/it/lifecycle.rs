@@ -13,6 +13,15 @@ fn the_log_says_what_tools_wait_for() {
 }
 
 #[test]
+fn huge_pages_are_used_if_asked_for() {
+    for (disabled, enabled) in [("yes", "0"), ("no", "1")] {
+        let setup = Setup::minium().with("disable-thp", disabled);
+        assert_eq!(setup.start().status("THP_enabled"), enabled);
+    }
+    assert_eq!(Setup::minium().start().status("THP_enabled"), "0");
+}
+
+#[test]
 fn signals_end_the_server_gracefully() {
     for signal in ["TERM", "INT"] {
         let mut server = Setup::minium().unix().start();

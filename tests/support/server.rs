@@ -306,18 +306,21 @@ impl Server {
 
     /// The server's resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
+        let resident = self.status("VmRSS");
+        let number = resident.trim_end_matches("kB").trim().parse::<u64>();
+        1024 * number.expect("a number of kB")
+    }
+
+    /// What the system tells of the process under a name.
+    pub fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
             .expect("the status of a running process");
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        1024 * line
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("no {name} in {status}"))
             .trim()
-            .trim_end_matches("kB")
-            .trim()
-            .parse::<u64>()
-            .expect("a number of kB")
+            .to_owned()
     }
 
     /// Sends a signal by its name, as `kill` takes it.

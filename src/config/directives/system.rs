@@ -50,8 +50,8 @@ directives! {
         oom_score_adj: &'static str = "no" => OneOf(&["no", "yes", "relative", "absolute"]), inert(NO_OOM);
         /// The scores.
         oom_score_adj_values: [i32; 3] = [0, 200, 800] => OomScores, inert(NO_OOM);
-        /// Turn off transparent huge pages.
-        disable_thp: bool = true => YesNo, at_start, inert("huge pages come into use where there is enough to fill them");
+        /// Do without transparent huge pages: to clear one when it is needed holds clients up.
+        disable_thp: bool = true => YesNo, at_start;
         /// Cores of the threads that serve.
         server_cpulist: String = String::new() => Text, named("server_cpulist"), at_start, inert(NO_AFFINITY);
         /// Cores of the background threads.
