@@ -101,6 +101,11 @@ impl Balance {
         meter.slept.store(slept, Relaxed);
     }
 
+    /// For how many nanoseconds the worker of this number has slept.
+    pub fn slept(&self, worker: usize) -> u64 {
+        self.meters[worker].slept_until(self.now())
+    }
+
     /// The worker with which a connection of this home lives.
     #[inline]
     pub fn place(&self, home: usize) -> usize {

@@ -22,6 +22,7 @@ use super::balance::{Balance, LONG_TURN, LOOK};
 use super::connection::{Connection, Home, end};
 use super::local::Local;
 use super::stream::Unbound;
+use crate::allocator::pages;
 use crate::clients::{Class, Client, Courier, Kind, Place, Signal};
 use crate::command::Instance;
 use crate::command::dispatch::Batch;
@@ -39,6 +40,9 @@ const READ_BUFFER: usize = 64 << 10;
 pub(super) const MAX_KEPT_REPLIES: usize = 1 << 20;
 /// How often clients are looked for that are idle, or do not take their replies.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
+
+/// A worker that slept for so many nanoseconds of the second between two of these looks has nothing to do.
+const IDLE: u64 = 990_000_000;
 
 /// Signals that are taken at once, before connections have their turns again.
 const SIGNALS: usize = 256;
@@ -226,6 +230,7 @@ impl Worker {
         });
         let mut idle_check = tokio::time::interval(IDLE_CHECK);
         let mut settled = self.instance.journal.settled();
+        let mut slept = 0;
         loop {
             tokio::select! {
                 Some(arrival) = poll_fn(|cx| self.arrivals.borrow_mut().poll_recv(cx)) => self.adopt(arrival),
@@ -234,6 +239,11 @@ impl Worker {
                 _ = idle_check.tick() => {
                     self.end_idle();
                     self.wake_unread();
+                    let before = std::mem::replace(&mut slept, self.crew.balance.slept(self.number));
+                    if slept - before >= IDLE {
+                        // What it keeps for blocks to come would stay with it.
+                        pages::purge();
+                    }
                 }
                 else => return,
             }
