@@ -37,7 +37,19 @@ const _: () = assert!(
 
 /// Where elements begin, to the last one; those of the first ones may be missing.
 #[derive(Clone, Debug)]
-struct Places(Vec<u32>);
+struct Places {
+    begins: Vec<u32>,
+    /// What is before it was removed at the front since, and other elements may begin there by now.
+    good_from: u32,
+}
+
+impl Places {
+    /// Whether the last `count` elements, one at least, begin where this says.
+    fn know(&self, count: usize) -> bool {
+        let first = self.begins.len().checked_sub(count);
+        first.is_some_and(|first| self.begins[first] >= self.good_from)
+    }
+}
 
 impl Run {
     /// A run of one element, in no more memory than it needs.
@@ -106,7 +118,7 @@ impl Run {
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
         let places = self.places.as_deref().map_or(0, |places| {
-            let list = places.0.capacity() * size_of::<u32>();
+            let list = places.begins.capacity() * size_of::<u32>();
             allocator::good_size(size_of::<Places>()) + allocator::good_size(list)
         });
         allocator::good_size(self.bytes.capacity()) + places
@@ -137,7 +149,7 @@ impl Run {
             }
         }
         if let Some(places) = &mut self.places {
-            places.0.push(narrow(self.bytes.len()));
+            places.begins.push(narrow(self.bytes.len()));
         }
         value.append_forward(&mut self.bytes);
         self.count += 1;
@@ -169,9 +181,9 @@ impl Run {
         };
         let result = take(decode(&self.bytes[place..]));
         match end {
-            End::Front => self.start += narrow(forward_len(&self.bytes[place..])),
+            End::Front => self.skip(forward_len(&self.bytes[place..])),
             End::Back => {
-                self.places().pop();
+                self.places(1).pop();
                 self.bytes.truncate(place);
             }
         }
@@ -181,26 +193,35 @@ impl Run {
 
     /// Where the last element begins.
     fn last(&mut self) -> usize {
-        *self.places().last().expect("a run has elements") as usize
+        *self.places(1).last().expect("a run has elements") as usize
     }
 
-    /// Where elements begin; not empty unless the run is.
-    fn places(&mut self) -> &mut Vec<u32> {
-        let looked_up = self.places.take().filter(|places| !places.0.is_empty());
-        let places = looked_up
-            .unwrap_or_else(|| Box::new(Places(places(&self.bytes, self.start(), self.count()))));
-        &mut self.places.insert(places).0
+    /// Where elements begin, the last `count` of them at least.
+    fn places(&mut self, count: usize) -> &mut Vec<u32> {
+        let looked_up = self.places.take().filter(|places| places.know(count));
+        let places = looked_up.unwrap_or_else(|| {
+            Box::new(Places {
+                begins: places(&self.bytes, self.start(), self.count()),
+                good_from: self.start,
+            })
+        });
+        &mut self.places.insert(places).begins
+    }
+
+    /// Removes so many bytes of elements at the front.
+    fn skip(&mut self, bytes: usize) {
+        self.start += narrow(bytes);
+        if let Some(places) = &mut self.places {
+            places.good_from = places.good_from.max(self.start);
+        }
     }
 
     /// Removes `count` elements at one end, of which there must be more.
     pub fn drop_end(&mut self, end: End, count: usize) {
         match end {
-            End::Front => self.start += narrow(self.offset(count)),
+            End::Front => self.skip(self.offset(count)),
             End::Back => {
-                if self.places().len() < count {
-                    self.places = None;
-                }
-                let places = self.places();
+                let places = self.places(count);
                 let kept = places.len() - count;
                 let end = places[kept] as usize;
                 places.truncate(kept);

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::chunk::Chunk;
+use super::run::Run;
 use super::*;
+use crate::types::listpack::Encoded;
 
 #[derive(Clone, Debug)]
 enum Change {
@@ -202,6 +204,118 @@ proptest! {
     }
 }
 
+#[derive(Clone, Debug)]
+enum RunChange {
+    Push(End, Vec<u8>),
+    Pop(End),
+    DropEnd(End, usize),
+    Insert(usize, Vec<u8>),
+    Replace(usize, Vec<u8>),
+    Remove(usize),
+    RemoveEqual(usize, End, usize),
+    SplitOff(usize),
+    AppendItself,
+    Close,
+}
+
+fn run_change() -> impl Strategy<Value = RunChange> {
+    let at = 0usize..40;
+    prop_oneof![
+        12 => (end(), value()).prop_map(|(end, value)| RunChange::Push(end, value)),
+        6 => end().prop_map(RunChange::Pop),
+        2 => (end(), 1usize..12).prop_map(|(end, count)| RunChange::DropEnd(end, count)),
+        2 => (at.clone(), value()).prop_map(|(at, value)| RunChange::Insert(at, value)),
+        2 => (at.clone(), value()).prop_map(|(at, value)| RunChange::Replace(at, value)),
+        1 => at.clone().prop_map(RunChange::Remove),
+        1 => (at.clone(), end(), 1usize..4).prop_map(|(at, end, most)| RunChange::RemoveEqual(at, end, most)),
+        1 => at.prop_map(RunChange::SplitOff),
+        1 => Just(RunChange::AppendItself),
+        1 => Just(RunChange::Close),
+    ]
+}
+
+/// A run can do what a list asks of its chunks seldom, so it is tried by itself, too.
+fn apply_to_run(run: &mut Run, model: &mut VecDeque<Vec<u8>>, change: RunChange) {
+    const MOST: usize = 20_000;
+    let encoded = |value| Encoded::new(StringRef::Bytes(value));
+    match change {
+        RunChange::Push(end, value) => {
+            run.push(end, &encoded(&value), MOST);
+            match end {
+                End::Front => model.push_front(value),
+                End::Back => model.push_back(value),
+            }
+        }
+        RunChange::Pop(end) if !model.is_empty() => {
+            let popped = run.pop(end, |value| value.to_vec());
+            let expected = match end {
+                End::Front => model.pop_front(),
+                End::Back => model.pop_back(),
+            };
+            assert_eq!(Some(popped), expected);
+        }
+        RunChange::DropEnd(end, count) if count < model.len() => {
+            run.drop_end(end, count);
+            match end {
+                End::Front => drop(model.drain(..count)),
+                End::Back => model.truncate(model.len() - count),
+            }
+        }
+        RunChange::Insert(at, value) if at <= model.len() => {
+            run.insert(at, &encoded(&value));
+            model.insert(at, value);
+        }
+        RunChange::Replace(at, value) if at < model.len() => {
+            run.replace(at, &encoded(&value));
+            model[at] = value;
+        }
+        RunChange::Remove(at) if at < model.len() => {
+            run.remove(at);
+            model.remove(at);
+        }
+        RunChange::RemoveEqual(at, end, most) if at < model.len() => {
+            let wanted = model[at].clone();
+            let removed = run.remove_equal(&Wanted::new(&wanted), end, most);
+            for _ in 0..removed {
+                let is_equal = |element: &Vec<u8>| *element == wanted;
+                let going = match end {
+                    End::Front => model.iter().position(is_equal),
+                    End::Back => model.iter().rposition(is_equal),
+                };
+                model.remove(going.expect("no more than there were"));
+            }
+            assert!(removed == most || !model.contains(&wanted));
+        }
+        RunChange::SplitOff(at) if 0 < at && at < model.len() => {
+            let rest = run.split_off(at);
+            let expected = model.split_off(at);
+            assert!(rest.iter().map(|value| value.to_vec()).eq(expected));
+        }
+        RunChange::AppendItself if model.len() < 100 => {
+            run.append(&run.clone());
+            model.extend(model.clone());
+        }
+        RunChange::Close => run.close(),
+        _ => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_run_behaves_like_a_vector(changes in proptest::collection::vec(run_change(), 0..80)) {
+        let (mut run, mut model) = (Run::default(), VecDeque::new());
+        for change in changes {
+            apply_to_run(&mut run, &mut model, change);
+            assert_eq!(run.count(), model.len());
+            assert!(run.iter().map(|value| value.to_vec()).eq(model.iter().cloned()));
+            let mut backwards = run.iter();
+            let first = backwards.next().map(|value| value.to_vec());
+            assert_eq!(first.as_ref(), model.front());
+            assert!(backwards.rev().map(|value| value.to_vec()).eq(model.iter().skip(1).rev().cloned()));
+        }
+    }
+}
+
 fn numbers(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|n| n.to_string().into_bytes()).collect()
 }
@@ -287,4 +401,23 @@ fn a_queue_inside_one_chunk_does_not_grow() {
         }
         assert!(list.memory(0) < 64 << 10, "{}", list.memory(0));
     }
+}
+
+#[test]
+fn what_comes_in_front_after_others_left_there_leaves_at_the_back_as_it_came() {
+    let layout = Layout::new(-2, 0, Layout::PLAIN);
+    let text = |what: &str, n: u32| format!("{what}:{n:020}").into_bytes();
+    let old: Vec<_> = (0..600).map(|n| text("old", n)).collect();
+    let mut list = list_of(&old, &layout);
+    // Now it is known where they begin, and then most of them leave at the other end.
+    list.pop(End::Back, 1, &layout, |_| {});
+    list.pop(End::Front, 400, &layout, |_| {});
+    let new: Vec<_> = (0..250).map(|n| text("another", n)).collect();
+    list.push(End::Front, new.iter().map(Vec::as_slice), &layout);
+    let mut popped = Vec::new();
+    list.pop(End::Back, usize::MAX, &layout, |value| {
+        popped.push(value.to_vec())
+    });
+    let expected = old[400..599].iter().rev().chain(&new);
+    assert!(popped.iter().eq(expected));
 }
