@@ -257,7 +257,9 @@ fn apply_to_run(run: &mut Run, model: &mut VecDeque<Vec<u8>>, change: RunChange)
         RunChange::DropEnd(end, count) if count < model.len() => {
             run.drop_end(end, count);
             match end {
-                End::Front => drop(model.drain(..count)),
+                End::Front => {
+                    model.drain(..count);
+                }
                 End::Back => model.truncate(model.len() - count),
             }
         }
@@ -416,7 +418,7 @@ fn what_comes_in_front_after_others_left_there_leaves_at_the_back_as_it_came() {
     list.push(End::Front, new.iter().map(Vec::as_slice), &layout);
     let mut popped = Vec::new();
     list.pop(End::Back, usize::MAX, &layout, |value| {
-        popped.push(value.to_vec())
+        popped.push(value.to_vec());
     });
     let expected = old[400..599].iter().rev().chain(&new);
     assert!(popped.iter().eq(expected));
