@@ -5,7 +5,7 @@ mod limit;
 mod policies;
 mod refusals;
 
-use crate::support::{Client, Server, Setup, info};
+use crate::support::{Client, Server, Setup, info, wait_for};
 
 const MIB: u64 = 1 << 20;
 
@@ -23,6 +23,14 @@ fn send(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
     for reply in client.try_pipeline(commands).expect("replies") {
         assert!(!reply.is_error(), "{reply:?}");
     }
+}
+
+/// So many keys were written, and each is there or was evicted. The background may still evict a little, also between the two
+/// requests that tell.
+fn assert_none_is_missing(client: &mut Client, written: u64) {
+    wait_for("every key to be there or evicted", || {
+        client.line("DBSIZE").int() as u64 + info(client, "evicted_keys") == written
+    });
 }
 
 /// A command from words.
