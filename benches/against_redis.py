@@ -29,6 +29,9 @@ handoff     from sending an LPUSH until another connection, which waits in BLPOP
             while the server still takes in the last one's next call; and half a millisecond later.
 always      SETs per second of 50 clients at pipeline 1 with `appendfsync always`, on the disk that is there, and where every flush takes
             1 and 5 ms longer (needs a C compiler: a library put in front of the system's makes it so).
+
+With --as-if-remote, eviction and saving let their writers run only when nobody else wants a processor, and the client that pings
+at once, as if both had machines of their own.
 """
 import argparse, contextlib, functools, itertools, os, re, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 

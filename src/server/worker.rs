@@ -240,7 +240,7 @@ impl Worker {
                     self.end_idle();
                     self.wake_unread();
                     let before = std::mem::replace(&mut slept, self.crew.balance.slept(self.number));
-                    if slept - before >= IDLE {
+                    if slept.saturating_sub(before) >= IDLE {
                         // What it keeps for blocks to come would stay with it.
                         pages::purge();
                     }
