@@ -16,7 +16,8 @@ const BATCH: usize = 10;
 /// What all writers together may have on its way, which counts before anything can be evicted for it; and what the two workers may
 /// just be writing as replies.
 const IN_FLIGHT: u64 = (WRITERS + 2) * BATCH as u64 * (64 << 10) * 9 / 4;
-/// How far eviction may be behind: a writer evicts for a limited time, which on a busy machine passes while it is not running.
+/// How far eviction may be behind: a writer evicts twice what it brings, and for a limited time. The rest is up to the background, which
+/// on a busy machine waits for its turn.
 const BEHIND: u64 = 4 * MIB;
 
 /// A value that tells whose it is.
