@@ -16,9 +16,6 @@ const BATCH: usize = 10;
 /// What all writers together may have on its way, which counts before anything can be evicted for it; and what the two workers may
 /// just be writing as replies.
 const IN_FLIGHT: u64 = (WRITERS + 2) * BATCH as u64 * (64 << 10) * 9 / 4;
-/// How far eviction may be behind: a writer evicts twice what it brings, and for a limited time. The rest is up to the background, which
-/// on a busy machine waits for its turn.
-const BEHIND: u64 = 4 * MIB;
 
 /// A value that tells whose it is.
 fn value(key: &str, size: usize) -> String {
@@ -104,7 +101,7 @@ fn a_minute_of_churn_keeps_the_limit_and_every_value_right() {
         is_over.store(true, Relaxed);
     });
     let mut client = server.connect();
-    assert!(highest < LIMIT + IN_FLIGHT + BEHIND, "{highest}");
+    assert!(highest < LIMIT + IN_FLIGHT + MIB, "{highest}");
     assert!(highest > LIMIT * 9 / 10, "{highest}");
     assert!(info(&mut client, "evicted_keys") > 10_000);
     assert!(info(&mut client, "expired_keys") > 1000);
